@@ -1,0 +1,29 @@
+# Each target makes .venv when it is missing; only Python 3.11+ and a package registry are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all check bench
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: .venv/.installed
+	$(BIN)/cms demo
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -n auto
+
+test-all: .venv/.installed
+	$(BIN)/python -m pytest -n auto -m "extended or not extended"
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.checks
+
+bench: .venv/.installed
+	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,29 @@
+"""The environment, read once into a frozen Settings. Every variable starts with CMS_."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_data_dir() -> Path:
+    return Path("/var/lib/copydesk") if os.geteuid() == 0 else Path(".cms")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CMS_", frozen=True, extra="ignore")
+
+    database_url: str | None = Field(None, description="postgres://… of an own server; without it, one is embedded")
+    data_dir: Path = Field(default_factory=_default_data_dir, description="where the embedded database and files live")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str | None = Field(None, description="where readers and editors reach this server; links are built from it")
+
+
+@cache
+def settings() -> Settings:
+    return Settings()
