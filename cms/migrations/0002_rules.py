@@ -1,0 +1,76 @@
+"""What Tortoise's migrations do not make: constraints of new models, the derived index tables, the append-only log,
+the one row of the site."""
+
+from __future__ import annotations
+
+from tortoise import migrations
+from tortoise.migrations import operations as ops
+
+CONSTRAINTS = """
+alter table "user" add constraint user_email_lower check (email = lower(email));
+alter table token add constraint token_digest unique (digest);
+alter table token add constraint token_write_acts_as_user check ((scope = 'WRITE') = (user_id is not null));
+alter table media add constraint media_byte_size check (byte_size >= 0);
+alter table media add constraint media_focal_point check ((focal_x is null) = (focal_y is null));
+alter table media add constraint media_focal_range check (focal_x between 0 and 1 and focal_y between 0 and 1);
+alter table section add constraint section_not_its_parent check (parent_id <> id);
+alter table site add constraint site_one_row check (id = 1);
+alter table site add constraint site_own_locale check (locale = any(locales));
+alter table slug add constraint slug_once unique (kind, locale, slug);
+alter table article add constraint article_origin_key unique (origin_key);
+alter table article add constraint article_version check (version > 0);
+alter table article add constraint article_gone check ((gone_at is null) = (gone_reason is null));
+alter table article add constraint article_pinned_schedule
+    check ((publish_at is null) = (scheduled_revision_id is null));
+alter table article add constraint article_schedule_order check (publish_at < unpublish_at);
+alter table revision add constraint revision_number unique (article_id, number);
+alter table revision add constraint revision_number_positive check (number > 0);
+alter table live add constraint live_slug unique (locale, slug)
+"""
+
+# What is listed under a tag, an author or a section and those above it. Keys end in article_id, so that a page of a
+# list is one backward scan of the primary key, however long the list.
+TERMS = """
+create table live_term (
+    term_id uuid not null,
+    published_at timestamptz not null,
+    article_id uuid not null references live (article_id) on delete cascade,
+    primary key (term_id, published_at, article_id)
+);
+create index live_term_article on live_term (article_id);
+create table head_term (
+    term_id uuid not null,
+    updated_at timestamptz not null,
+    article_id uuid not null references head (article_id) on delete cascade,
+    primary key (term_id, updated_at, article_id)
+);
+create index head_term_article on head_term (article_id)
+"""
+
+APPEND_ONLY = [
+    """
+    create function refuse_change() returns trigger language plpgsql as $$
+    begin
+        raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+    end $$
+    """,
+    "create trigger event_append_only before update or delete on event for each row execute function refuse_change()",
+    "create trigger correction_append_only before update or delete on correction "
+    "for each row execute function refuse_change()",
+]
+
+SITE = """
+insert into site (id, name, url, locale, locales, time_zone, social_links)
+values (1, 'Newsroom', 'http://localhost:8000', 'en', '{en}', 'UTC', '[]')
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("cms", "0001_initial")]
+    initial = False
+
+    operations = [
+        *(ops.RunSQL(statement.strip()) for statement in (CONSTRAINTS + ";" + TERMS).split(";")),
+        *(ops.RunSQL(statement) for statement in APPEND_ONLY),
+        ops.RunSQL(SITE),
+    ]

@@ -1,0 +1,47 @@
+"""Every table, as one Tortoise app. The derived index tables live_term and head_term are of listings.py."""
+
+from cms.models.article import (
+    Article,
+    ArticleStatus,
+    Content,
+    Correction,
+    CorrectionKind,
+    GoneReason,
+    Head,
+    Live,
+    Revision,
+)
+from cms.models.event import Event
+from cms.models.media import Media, MediaKind
+from cms.models.people import Role, Token, TokenScope, User
+from cms.models.site import Site, StoryList
+from cms.models.slug import Slug, SlugKind
+from cms.models.taxonomy import Author, AuthorKind, Section, Tag, TagName
+
+__all__ = [
+    "Article",
+    "ArticleStatus",
+    "Author",
+    "AuthorKind",
+    "Content",
+    "Correction",
+    "CorrectionKind",
+    "Event",
+    "GoneReason",
+    "Head",
+    "Live",
+    "Media",
+    "MediaKind",
+    "Revision",
+    "Role",
+    "Section",
+    "Site",
+    "Slug",
+    "SlugKind",
+    "StoryList",
+    "Tag",
+    "TagName",
+    "Token",
+    "TokenScope",
+    "User",
+]

@@ -1,0 +1,96 @@
+"""What stories are filed under: sections (a tree), tags, authors."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.migrations.constraints import CheckConstraint
+from tortoise.models import Model
+
+from cms import ids
+from cms.models.media import Media
+
+
+class AuthorKind(StrEnum):
+    """Who a byline names."""
+
+    PERSON = "PERSON"
+    ORGANIZATION = "ORGANIZATION"
+
+
+class Section(Model):
+    """A department of the site; its path is the chain of slugs from the root."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    name = fields.TextField()
+    slug = fields.CharField(200, unique=True)
+    description = fields.TextField(null=True)
+    position = fields.IntField(default=0)
+    parent: fields.ForeignKeyNullableRelation[Section] = fields.ForeignKeyField(
+        "cms.Section", related_name=False, null=True, on_delete=fields.RESTRICT
+    )
+
+    parent_id: UUID | None
+
+    class Meta:
+        table = "section"
+        indexes = [Index(fields=("parent_id",), name="section_parent")]
+        constraints = [CheckConstraint(check="parent_id <> id", name="section_not_its_parent")]
+
+
+class Tag(Model):
+    """A meaning that stories share."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    name = fields.TextField()
+    slug = fields.CharField(200, unique=True)
+    description = fields.TextField(null=True)
+
+    class Meta:
+        table = "tag"
+        indexes = [Index(fields=("name", "id"), name="tag_name_order")]
+
+
+class TagName(Model):
+    """A spelling that finds a tag, its own name among them. key is slugs.identity(name): one tag a meaning."""
+
+    key = fields.CharField(400, primary_key=True)
+    name = fields.TextField()
+    tag: fields.ForeignKeyRelation[Tag] = fields.ForeignKeyField(
+        "cms.Tag", related_name=False, on_delete=fields.CASCADE
+    )
+
+    tag_id: UUID
+
+    class Meta:
+        table = "tag_name"
+        indexes = [Index(fields=("tag_id",), name="tag_name_tag")]
+
+
+class Author(Model):
+    """The person or organisation that a byline names; not a user."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    name = fields.TextField()
+    key = fields.TextField(description="slugs.identity(name); two people may share one")
+    slug = fields.CharField(200, unique=True)
+    kind = fields.CharEnumField(AuthorKind, max_length=16, default=AuthorKind.PERSON)
+    bio = fields.TextField(null=True)
+    portrait_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
+        "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
+    )
+    portrait: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
+
+    portrait_media_id: UUID | None
+
+    class Meta:
+        table = "author"
+        indexes = [
+            Index(fields=("key",), name="author_key"),
+            Index(fields=("name", "id"), name="author_name"),
+            Index(fields=("portrait_media_id",), name="author_portrait"),
+        ]
