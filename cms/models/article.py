@@ -105,7 +105,7 @@ class Article(Model):
 class Content(Model):
     """What a reader sees of a story; the one shape of head, live and revision.
 
-    author_ids and author_roles run side by side. Ids in arrays are ordered and distinct. lead_media and seo hold what is
+    author_ids and author_roles run side by side. Ids in arrays are ordered and distinct. lead_use and seo hold what is
     said of one use: {"alt_text", "is_decorative", "caption", "credit", "focal_point"} and {"title", "description",
     "canonical_url", "noindex", "image_id", "image"}. html and text are the body's views as saved; html is only right as
     it stands while body_media_ids and body_article_ids are empty.
@@ -120,7 +120,7 @@ class Content(Model):
     author_roles: list[str | None] = ArrayField("text")  # type: ignore[assignment]
     tag_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
     related_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
-    lead_media: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
+    lead_use: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
     seo: dict[str, Any] = fields.JSONField()  # type: ignore[assignment]
     body: dict[str, Any] = fields.JSONField()  # type: ignore[assignment]
     html = fields.TextField()
@@ -180,8 +180,8 @@ class Head(Content):
     section: fields.ForeignKeyNullableRelation[Section] = fields.ForeignKeyField(
         "cms.Section", related_name=False, null=True, on_delete=fields.RESTRICT
     )
-    lead: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
-        "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT, source_field="lead_media_id"
+    lead_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
+        "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
     )
 
     revision_id: UUID
@@ -214,8 +214,8 @@ class Live(Content):
     section: fields.ForeignKeyNullableRelation[Section] = fields.ForeignKeyField(
         "cms.Section", related_name=False, null=True, on_delete=fields.RESTRICT
     )
-    lead: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
-        "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT, source_field="lead_media_id"
+    lead_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
+        "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
     )
     published_at = fields.DatetimeField()
     first_published_at = fields.DatetimeField()
