@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_default_data_dir, description="where the embedded database and files live")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    public_url: str | None = Field(None, description="where readers and editors reach this server; links are built from it")
+    public_url: str | None = Field(None, description="where this server is reached; links are built from it")
 
 
 @cache

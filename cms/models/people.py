@@ -47,7 +47,7 @@ class User(Model):
 
 
 class Token(Model):
-    """A bearer token. Only its SHA-256 is kept: the token itself has 256 random bits, so that nothing slower is needed."""
+    """A bearer token. Only its SHA-256 is kept: with 256 random bits nothing slower is needed."""
 
     id = fields.UUIDField(primary_key=True, default=ids.new)
     name = fields.TextField()
