@@ -19,8 +19,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, description="postgres://… of an own server; without it, one is embedded")
     data_dir: Path = Field(default_factory=_default_data_dir, description="where the embedded database and files live")
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    database_pool_size: int = Field(8, ge=1, description="connections to the database, at most, for each process")
+    host: str = Field("127.0.0.1", description="the address `cms serve` listens on")
+    port: int = Field(8000, ge=0, le=65535, description="the port `cms serve` listens on; 0 takes any free one")
     public_url: str | None = Field(None, description="where this server is reached; links are built from it")
 
 

@@ -1,0 +1,278 @@
+"""The database: the connection of this process, transactions, and migrations.
+
+`open()` connects to CMS_DATABASE_URL, or to the embedded server of the data directory. Models are used as Tortoise
+offers them, writes inside `transaction()`, and `connect()` gives a connection of one's own (to LISTEN, to stream).
+
+Migrations are files in cms/migrations. `migrate()` runs all that are missing in one transaction, so that it happens
+whole or not at all. A release works with a database that a newer one has migrated, as during a rolling upgrade, unless
+a migration it does not know has a name that ends in `_incompatible`: name one so when the release before it would
+break, or would do damage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from random import uniform
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.connection import get_connection, get_connections
+from tortoise.context import TortoiseContext, get_current_context
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
+from tortoise.transactions import in_transaction
+
+from cms import embedded
+from cms.embedded import DatabaseUnavailable
+from cms.settings import Settings
+
+__all__ = [
+    "DatabaseUnavailable",
+    "check_migrations",
+    "connect",
+    "migrate",
+    "open",
+    "pending",
+    "retrying",
+    "transaction",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OLDEST = 15
+CONNECT_SECONDS = 10
+MODELS = "cms.models"
+MIGRATIONS = "cms.migrations"
+INCOMPATIBLE = "_incompatible"
+TRIES = 4
+# Of transactions that migrate. Any number will do that nobody else locks in this database.
+_MIGRATION_LOCK = 0x636D73
+
+_POOL = {
+    "minsize": 1,
+    "max_inactive_connection_lifetime": 0,
+    # asyncpg's own limits make it plan every statement anew now and then.
+    "max_queries": 2**31,
+    "statement_cache_size": 1000,
+    "max_cached_statement_lifetime": 0,
+}
+_SESSION = {"application_name": "copydesk", "TimeZone": "UTC", "jit": "off"}
+
+
+@asynccontextmanager
+async def open(settings: Settings) -> AsyncIterator[None]:
+    """Connect this process; every task of it uses the models from then on, also when opened in an ASGI lifespan.
+
+    Opened again inside, it is a connection of the current task and its children only.
+    """
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            url = await stack.enter_async_context(_embedded(settings.data_dir))
+        credentials = _credentials(url)
+        await _check_server(credentials)
+        nested = get_current_context() is not None
+        context = TortoiseContext()
+        stack.push_async_callback(context.close_connections)
+        pool = {**_POOL, "maxsize": settings.database_pool_size}
+        with context:
+            await context.init(_configuration({**credentials, **pool}), _enable_global_fallback=not nested)
+        if nested:
+            stack.enter_context(context)
+        yield
+
+
+def transaction() -> _Transaction:
+    """`async with transaction():` all or nothing. Inside another one it is a savepoint of it."""
+    return _Transaction()
+
+
+def retrying(write: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Run a write that opens its own transaction again, when PostgreSQL broke it off in favour of another.
+
+    That is a deadlock or a serialization failure. Inside a transaction nothing is tried again: its owner has to.
+    """
+
+    @wraps(write)
+    async def tried(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, TRIES):
+            try:
+                return await write(*args, **kwargs)
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                if isinstance(get_connection("default"), TransactionalDBClient):
+                    raise
+                await asyncio.sleep(uniform(0, 0.01 * 2**attempt))  # noqa: S311 - only spreads them
+        return await write(*args, **kwargs)
+
+    return tried
+
+
+async def connect() -> asyncpg.Connection:
+    """A connection of one's own to the open database; the caller closes it."""
+    credentials = get_connections().db_config["default"]["credentials"]
+    return await asyncpg.connect(**{key: value for key, value in credentials.items() if key not in _POOL_ONLY})
+
+
+async def migrate(migrations: str = MIGRATIONS) -> list[str]:
+    """Run every missing migration, in one transaction; their names. A second run at the same time waits."""
+    done: list[str] = []
+    async with transaction() as connection:
+        # If we are killed, the server notices within a second, even in the middle of a long statement.
+        await connection.execute_query("set local client_connection_check_interval = '1s'")
+        await connection.execute_query("select pg_advisory_xact_lock($1)", [_MIGRATION_LOCK])
+        executor = _executor(connection, migrations)
+        # First, because Tortoise takes an error while it reads the table as "nothing recorded".
+        await executor.recorder.ensure_schema(AsyncpgSchemaEditor(connection, atomic=False))
+        _refuse_incompatible(await _recorded(connection) - _known(executor))
+        await executor.migrate(
+            direction="forward", progress=lambda what, _, name: done.append(name) if what == "apply_done" else None
+        )
+    return done
+
+
+async def pending(migrations: str = MIGRATIONS) -> list[str]:
+    """Migrations of this release that the database lacks."""
+    connection = get_connection("default")
+    return sorted(_known(_executor(connection, migrations)) - await _recorded(connection))
+
+
+async def check_migrations(migrations: str = MIGRATIONS) -> None:
+    """DatabaseUnavailable unless this release can work with the database as it is."""
+    connection = get_connection("default")
+    known, recorded = _known(_executor(connection, migrations)), await _recorded(connection)
+    _refuse_incompatible(recorded - known)
+    if missing := sorted(known - recorded):
+        names = ", ".join(missing)
+        raise DatabaseUnavailable(f"the database lacks migrations that this release needs ({names}): run `cms migrate`")
+
+
+class _Transaction:
+    """Tortoise's, but a task that is cancelled while the transaction begins gives its connection back."""
+
+    def __init__(self) -> None:
+        self._inner = in_transaction("default")
+
+    async def __aenter__(self) -> BaseDBAsyncClient:
+        client = self._inner.client
+        try:
+            return await self._inner.__aenter__()
+        except BaseException:
+            parent: AsyncpgDBClient | None = getattr(client, "_parent", None)
+            taken = getattr(client, "_connection", None)
+            if parent is not None and parent._pool is not None and taken is not None:
+                await parent._pool.release(taken)
+                if token := getattr(self._inner, "token", None):
+                    get_connections().reset(token)
+            raise
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._inner.__aexit__(*error)
+
+
+@asynccontextmanager
+async def _embedded(data_dir: Path) -> AsyncIterator[str]:
+    server = embedded.running(data_dir)
+    url = await asyncio.to_thread(server.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    """What asyncpg takes, of a url in the form that libpq defines. What the url leaves out, PG* variables give."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise DatabaseUnavailable("CMS_DATABASE_URL must look like postgresql://user:password@host:5432/database")
+    options = dict(parse_qsl(parts.query))
+    try:
+        port = int(options.pop("port", None) or parts.port or 5432)
+    except ValueError:
+        raise DatabaseUnavailable("CMS_DATABASE_URL has a port that is no number") from None
+    found: dict[str, Any] = {
+        "host": options.pop("host", None) or parts.hostname,
+        "port": port,
+        "user": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "database": unquote(parts.path.lstrip("/")) or None,
+        "timeout": CONNECT_SECONDS,
+        "server_settings": {**_SESSION, "application_name": options.pop("application_name", "copydesk")},
+    }
+    if mode := options.pop("sslmode", None):
+        found["ssl"] = _tls(options.pop("sslrootcert"), mode) if "sslrootcert" in options else mode
+    if options:
+        raise DatabaseUnavailable(f"CMS_DATABASE_URL has options that are not understood: {', '.join(sorted(options))}")
+    return found
+
+
+def _tls(certificates: str, mode: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=None if certificates == "system" else certificates)
+    context.check_hostname = mode == "verify-full"
+    return context
+
+
+def _configuration(credentials: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
+        "apps": {"cms": _app(MIGRATIONS)},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def _app(migrations: str) -> dict[str, Any]:
+    return {"models": [MODELS], "default_connection": "default", "migrations": migrations}
+
+
+async def _check_server(credentials: dict[str, Any]) -> None:
+    try:
+        connection = await asyncpg.connect(**credentials)
+        try:
+            number = int(await connection.fetchval("show server_version_num")) // 10_000
+            encoding = await connection.fetchval("show server_encoding")
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        where = f"{credentials['host'] or 'this machine'}, port {credentials['port']}"
+        reason = str(error) or type(error).__name__
+        raise DatabaseUnavailable(f"cannot connect to PostgreSQL on {where}: {reason}") from error
+    if number < OLDEST:
+        raise DatabaseUnavailable(f"the database server is PostgreSQL {number}: {OLDEST} or newer is needed")
+    if encoding != "UTF8":
+        raise DatabaseUnavailable(f"the database is encoded in {encoding}: make one with `createdb --encoding=UTF8`")
+
+
+_POOL_ONLY = {*_POOL, "maxsize"} - {"statement_cache_size", "max_cached_statement_lifetime"}
+
+
+def _executor(connection: BaseDBAsyncClient, migrations: str) -> MigrationExecutor:
+    return MigrationExecutor(connection, {"cms": _app(migrations)})
+
+
+def _known(executor: MigrationExecutor) -> set[str]:
+    executor.loader.load_disk()
+    return {key.name for key in executor.loader.disk_migrations}
+
+
+async def _recorded(connection: BaseDBAsyncClient) -> set[str]:
+    if not await connection.execute_query_dict("select where to_regclass('tortoise_migrations') is not null"):
+        return set()
+    rows = await connection.execute_query_dict("select name from tortoise_migrations where app = 'cms'")
+    return {row["name"] for row in rows}
+
+
+def _refuse_incompatible(unknown: set[str]) -> None:
+    if newer := sorted(name for name in unknown if name.endswith(INCOMPATIBLE)):
+        raise DatabaseUnavailable(
+            f"a newer release has changed the database ({newer[-1]}) so that this one cannot work with it: "
+            "install that release, or restore a backup"
+        )
