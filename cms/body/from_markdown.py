@@ -1,0 +1,28 @@
+"""Markdown to a body: CommonMark with tables and strikethrough; HTML in it is read like any other HTML."""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+
+from cms.body import from_html
+from cms.body.schema import MAX_CHARACTERS, Node, Unfit
+
+
+class _Markdown(MarkdownIt):
+    """Leaves addresses as they are written: which of them may be linked to is decided where HTML is read."""
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+    def normalizeLink(self, url: str) -> str:
+        return url
+
+
+_MARKDOWN = _Markdown("commonmark", {"html": True, "maxNesting": 100}).enable(["table", "strikethrough"])
+
+
+def blocks(source: str) -> list[Node]:
+    """The blocks of a Markdown text."""
+    if len(source) > MAX_CHARACTERS:
+        raise Unfit(f"has more than {MAX_CHARACTERS:,} characters")
+    return from_html.blocks(_MARKDOWN.render(source))
