@@ -1,0 +1,183 @@
+"""The database of the tests: one server for a run, a database for each of its processes, empty for each test.
+
+`db`            the models work, on an empty, migrated database
+`database_url`  the url of that same database, for tests that start real processes
+`server_url`    the url of a superuser, for tests that make databases of their own
+`data_dir`      a new directory to run an embedded server in, which its unprivileged user can reach
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from cms import database, embedded
+from cms.settings import Settings
+
+_DIRECTORY = pytest.StashKey[Path]()
+_LOCK = pytest.StashKey[int]()
+# Under /tmp itself: what pytest makes is closed to the user that PostgreSQL runs as when the tests run as root.
+_PREFIX = "copydesk-tests-"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        config.stash[_DIRECTORY] = Path(config.workerinput["directory"])
+        return
+    for left in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        _remove_if_killed(left)
+    directory = config.stash[_DIRECTORY] = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory.chmod(0o711)
+    config.stash[_LOCK] = os.open(directory / "run.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(config.stash[_LOCK], fcntl.LOCK_EX)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: pytest.Item) -> None:
+    """Tell a process of pytest-xdist where the run's directory is."""
+    node.workerinput["directory"] = str(node.config.stash[_DIRECTORY])  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _LOCK in config.stash:
+        shutil.rmtree(config.stash[_DIRECTORY], ignore_errors=True)
+        os.close(config.stash[_LOCK])
+
+
+@pytest.fixture(scope="session")
+def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    with embedded.running(pytestconfig.stash[_DIRECTORY], durable=False) as url:
+        yield url.replace("copydesk:", "postgres:", 1).replace("@/copydesk", "@/postgres")
+
+
+@pytest.fixture(scope="session")
+async def database_url(server_url: str, worker_id: str, pytestconfig: pytest.Config) -> str:
+    with _locked(pytestconfig.stash[_DIRECTORY] / "template.lock"):
+        if not await _exists(server_url, "template_cms"):
+            await _execute(server_url, "drop database if exists making")
+            await _execute(server_url, "create database making owner copydesk")
+            async with database.open(Settings(database_url=_of_the_application(server_url, "making"))):
+                await database.migrate()
+            await _execute(_named(server_url, "making"), _KEEP_ROWS)
+            await _execute(server_url, "alter database making rename to template_cms")
+    await _execute(server_url, f"create database {worker_id} owner copydesk template template_cms")
+    return _of_the_application(server_url, worker_id)
+
+
+@pytest.fixture(scope="session")
+async def _opened(database_url: str) -> AsyncIterator[None]:
+    async with database.open(Settings(database_url=database_url)):
+        yield
+
+
+@pytest.fixture(scope="session")
+async def _restorer(_opened: None, database_url: str, server_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(_named(server_url, urlsplit(database_url).path[1:]))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def db(_restorer: asyncpg.Connection) -> None:
+    await _restorer.execute("call kept.restore()")
+
+
+@pytest.fixture
+def data_dir(pytestconfig: pytest.Config) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(dir=pytestconfig.stash[_DIRECTORY]))
+    directory.chmod(0o711)
+    yield directory / "data"
+    shutil.rmtree(directory)
+
+
+# Deleting from empty tables is many times faster than truncating them, and the "replica" role, a superuser's, passes
+# over foreign keys and the triggers that guard the log.
+_KEEP_ROWS = """
+create schema kept;
+create table kept.columns as
+    select relname, format('%I', relname) as name, string_agg(format('%I', attname), ', ' order by attnum) as columns
+    from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+    where relnamespace = 'public'::regnamespace and relkind = 'r' and relname <> 'tortoise_migrations'
+        and attgenerated = ''
+    group by relname;
+do $$
+declare one record; rows bigint; clear text := ''; fill text := '';
+begin
+    for one in select * from kept.columns order by name loop
+        clear := clear || format('delete from public.%s; ', one.name);
+        execute format('select count(*) from public.%s', one.name) into rows;
+        if rows > 0 then
+            execute format('create table kept.%1$s as table public.%1$s', one.name);
+            fill := fill
+                || format('insert into public.%1$s (%2$s) select %2$s from kept.%1$s; ', one.name, one.columns);
+        end if;
+    end loop;
+    execute format($make$
+        create procedure kept.restore() language plpgsql set session_replication_role = replica
+            set lock_timeout = '10s' as $body$
+        begin
+            %s %s
+            perform setval(sequence, 1, false) from
+                (select format('%%I.%%I', schemaname, sequencename)::regclass as sequence from pg_sequences
+                 where schemaname = 'public' and last_value is not null
+                 and sequencename <> 'tortoise_migrations_id_seq') as used;
+        end $body$ $make$, clear, fill);
+end $$;
+"""
+
+
+def _named(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def _of_the_application(server_url: str, name: str) -> str:
+    return _named(server_url, name).replace("postgres:", "copydesk:", 1)
+
+
+async def _exists(server_url: str, name: str) -> bool:
+    connection = await asyncpg.connect(server_url)
+    try:
+        return bool(await connection.fetchval("select exists(select from pg_database where datname = $1)", name))
+    finally:
+        await connection.close()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_if_killed(directory: Path) -> None:
+    """Stop the server and remove the directory of a run that had no time to."""
+    try:
+        lock = os.open(directory / "run.lock", os.O_RDWR)
+    except OSError:  # still being made, or somebody else's
+        return
+    with closing(os.fdopen(lock)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for home in directory.glob("**/postgres.users"):
+            with embedded.running(home.parent):
+                pass  # the last one out stops it
+        shutil.rmtree(directory, ignore_errors=True)
