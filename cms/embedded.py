@@ -152,7 +152,7 @@ class _Server:
                 try:
                     # At once: whoever takes this one alone holds the other.
                     fcntl.flock(users, fcntl.LOCK_SH)
-                    self._ensure_made()
+                    self._ensure_made(durable)
                     self._ensure_running(durable)
                 except BaseException:
                     os.close(users)
@@ -177,7 +177,7 @@ class _Server:
         finally:
             os.close(lock)
 
-    def _ensure_made(self) -> None:
+    def _ensure_made(self, durable: bool) -> None:
         """Make the data directory, in one rename, so that a half-made one is never taken for a database."""
         marker = self.home / "data" / "PG_VERSION"
         if self.home.exists():
@@ -188,10 +188,9 @@ class _Server:
                     "release that wrote it (pg_dump), move the directory away, start again, and load the dump (psql)"
                 )
             return
-        new = self.data_dir / "postgres.new"
-        if new.exists():
-            shutil.rmtree(new)
-        new.mkdir(mode=0o700)
+        for left in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(left, ignore_errors=True)  # an initdb that outlived its parent may still write there
+        new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         password = secrets.token_hex(24)
         secret = new / "password"
         secret.touch(0o600)
@@ -206,7 +205,8 @@ class _Server:
         options = ["--username=postgres", "--pwfile=password", "--auth=scram-sha-256", "--encoding=UTF8"]
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         settings = [f"--set={name}={value}" for name, value in CONFIGURATION.items()]
-        self._run("initdb", ["-D", "data", *options, *locale, *settings], new)
+        sync = [] if durable else ["--no-sync"]
+        self._run("initdb", ["-D", "data", *options, *locale, *settings, *sync], new)
         self._run("postgres", ["--single", "-D", "data", "postgres"], new, BOOTSTRAP.format(password=password))
         new.rename(self.home)
 
@@ -231,9 +231,11 @@ class _Server:
 
     def _start(self, alive: int, durable: bool) -> None:
         _make_private(self.socket_dir, self.user)
-        # No process of this server lives, so its pid may be anybody's by now; postgres itself would believe it.
-        for stale in (self.home / "data" / "postmaster.pid", self.home / "startup.log"):
-            stale.unlink(missing_ok=True)
+        # No process of this server lives, so the pids in its lock files may be anybody's by now, or a zombie's;
+        # postgres itself would believe them.
+        for lock in (self.home / "data" / "postmaster.pid", self.socket_dir / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)
+        (self.home / "startup.log").unlink(missing_ok=True)
         options = {"unix_socket_directories": str(self.socket_dir)}
         if not durable:
             options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
