@@ -4,6 +4,7 @@
 `database_url`  the url of that same database, for tests that start real processes
 `server_url`    the url of a superuser, for tests that make databases of their own
 `data_dir`      a new directory to run an embedded server in, which its unprivileged user can reach
+`serve`         starts `cms serve` as a process, with variables of the environment; it is stopped at the end
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import pytest
 
 from cms import database, embedded
@@ -97,6 +105,51 @@ def data_dir(pytestconfig: pytest.Config) -> Iterator[Path]:
     directory.chmod(0o711)
     yield directory / "data"
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@dataclass
+class Served:
+    """A `cms serve` that answers at url."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def serve(unused_port: int) -> Iterator[Callable[..., Served]]:
+    started: list[Served] = []
+
+    def start(*arguments: str, **variables: str) -> Served:
+        port = unused_port + len(started)
+        command = [sys.executable, "-m", "cms.cli", "serve", *arguments]
+        process = subprocess.Popen(command, env={**os.environ, "CMS_PORT": str(port), **variables}, text=True)
+        started.append(Served(f"http://127.0.0.1:{port}", process))
+        deadline = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, f"it ended with {process.returncode}"
+            assert time.monotonic() < deadline
+            try:
+                assert httpx.get(started[-1].url + "/health", timeout=5).status_code == 200
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return started[-1]
+
+    yield start
+    for served in started:
+        if served.process.poll() is None:
+            served.stop()
 
 
 # Deleting from empty tables is many times faster than truncating them, and the "replica" role, a superuser's, passes

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -329,13 +328,6 @@ async def test_a_server_that_is_too_old(database_url: str, monkeypatch: pytest.M
     with pytest.raises(DatabaseUnavailable, match="99 or newer"):
         async with database.open(Settings(database_url=database_url)):
             pass
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 async def test_the_session_of_a_connection(db: None) -> None:
