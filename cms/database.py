@@ -35,6 +35,7 @@ from cms.embedded import DatabaseUnavailable
 from cms.settings import Settings
 
 __all__ = [
+    "TORTOISE",
     "DatabaseUnavailable",
     "check_migrations",
     "connect",
@@ -220,17 +221,18 @@ def _tls(certificates: str, mode: str) -> ssl.SSLContext:
     return context
 
 
+def _app(migrations: str) -> dict[str, Any]:
+    return {"models": [MODELS], "default_connection": "default", "migrations": migrations}
+
+
 def _configuration(credentials: dict[str, Any]) -> dict[str, Any]:
+    """What Tortoise is told; credentials are what asyncpg takes."""
     return {
         "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
         "apps": {"cms": _app(MIGRATIONS)},
         "use_tz": True,
         "timezone": "UTC",
     }
-
-
-def _app(migrations: str) -> dict[str, Any]:
-    return {"models": [MODELS], "default_connection": "default", "migrations": migrations}
 
 
 async def _check_server(credentials: dict[str, Any]) -> None:
@@ -276,3 +278,7 @@ def _refuse_incompatible(unknown: set[str]) -> None:
             f"a newer release has changed the database ({newer[-1]}) so that this one cannot work with it: "
             "install that release, or restore a backup"
         )
+
+
+# To write a migration: tortoise -c cms.database.TORTOISE makemigrations --name WHAT_IT_DOES
+TORTOISE = _configuration({})

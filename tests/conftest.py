@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -150,6 +152,16 @@ def serve(unused_port: int) -> Iterator[Callable[..., Served]]:
     for served in started:
         if served.process.poll() is None:
             served.stop()
+
+
+def as_unprivileged(*paths: Path) -> dict[str, Any]:
+    """Arguments for subprocess to run PostgreSQL, which refuses root; the paths are given to that user."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("nobody")
+    for path in paths:
+        os.chown(path, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 # Deleting from empty tables is many times faster than truncating them, and the "replica" role, a superuser's, passes
