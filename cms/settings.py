@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="the port `cms serve` listens on; 0 takes any free one")
     public_url: str | None = Field(None, description="where this server is reached; links are built from it")
 
+    four_eyes: bool = Field(False, description="nobody approves, schedules or publishes an own story")
+
 
 @cache
 def settings() -> Settings:

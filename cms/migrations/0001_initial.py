@@ -530,6 +530,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("message", fields.TextField(null=True, unique=False)),
+                (
+                    "autosave",
+                    fields.BooleanField(default=False, description="later autosaves of the same hand fold into it"),
+                ),
                 ("sealed_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("names", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
             ],
@@ -745,7 +749,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Site",
             fields=[
-                ("only", fields.BooleanField(primary_key=True, default=True, unique=True, db_index=True)),
+                ("single", fields.BooleanField(primary_key=True, default=True, unique=True, db_index=True)),
                 ("name", fields.TextField(unique=False)),
                 ("tagline", fields.TextField(null=True, unique=False)),
                 ("url", fields.TextField(description="absolute, without a slash at its end", unique=False)),
@@ -774,11 +778,11 @@ class Migration(migrations.Migration):
                 "table": "site",
                 "app": "cms",
                 "constraints": [
-                    CheckConstraint(check="only", name="site_one_row"),
+                    CheckConstraint(check="single", name="site_one_row"),
                     CheckConstraint(check="locale = any(locales)", name="site_own_locale"),
                 ],
                 "indexes": [Index(fields=["logo_media_id"], name="site_logo")],
-                "pk_attr": "only",
+                "pk_attr": "single",
                 "table_description": "The one row about the site. The first migration makes it.",
             },
             bases=["Model"],
@@ -827,7 +831,8 @@ class Migration(migrations.Migration):
                 ],
                 "indexes": [Index(fields=["user_id"], name="token_user")],
                 "pk_attr": "id",
-                "table_description": "A bearer token. Only its SHA-256 is kept: with 256 random bits nothing slower is needed.",
+                "table_description": "A bearer token. Only its SHA-256 is kept: with 256 random bits "
+                "nothing slower is needed.",
             },
             bases=["Model"],
         ),

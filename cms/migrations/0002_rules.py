@@ -17,7 +17,7 @@ alter table media add constraint media_byte_size check (byte_size >= 0);
 alter table media add constraint media_focal_point check ((focal_x is null) = (focal_y is null));
 alter table media add constraint media_focal_range check (focal_x between 0 and 1 and focal_y between 0 and 1);
 alter table section add constraint section_not_its_parent check (parent_id <> id);
-alter table site add constraint site_one_row check (only);
+alter table site add constraint site_one_row check (single);
 alter table site add constraint site_own_locale check (locale = any(locales));
 alter table slug add constraint slug_once unique (kind, locale, slug);
 alter table article add constraint article_origin_key unique (origin_key);
@@ -63,7 +63,7 @@ APPEND_ONLY = [
 ]
 
 SITE = """
-insert into site (only, name, url, locale, locales, time_zone, social_links)
+insert into site (single, name, url, locale, locales, time_zone, social_links)
 values (true, 'Newsroom', 'http://localhost:8000', 'en', '{en}', 'UTC', '[]')
 """
 

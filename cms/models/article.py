@@ -1,6 +1,6 @@
 """The story: Article is its identity; Head, Live and Revision are the three homes of its Content.
 
-Head is the working copy (one row an article), Live what readers see (a row only while they see it), Revision the history.
+Head is the working copy (one row an article), Live what readers see (a row only while they see it), Revision history.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ class Revision(Content):
         "cms.User", related_name=False, null=True, on_delete=fields.RESTRICT
     )
     message = fields.TextField(null=True)
+    autosave = fields.BooleanField(default=False, description="later autosaves of the same hand fold into it")
     sealed_at = fields.DatetimeField(null=True)
     names: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
 

@@ -19,7 +19,7 @@ from cms.models.media import Media
 class Site(Model):
     """The one row about the site. The first migration makes it."""
 
-    only = fields.BooleanField(primary_key=True, default=True)
+    single = fields.BooleanField(primary_key=True, default=True)
     name = fields.TextField()
     tagline = fields.TextField(null=True)
     url = fields.TextField(description="absolute, without a slash at its end")
@@ -38,7 +38,7 @@ class Site(Model):
         table = "site"
         indexes = [Index(fields=("logo_media_id",), name="site_logo")]
         constraints = [
-            CheckConstraint(check="only", name="site_one_row"),
+            CheckConstraint(check="single", name="site_one_row"),
             CheckConstraint(check="locale = any(locales)", name="site_own_locale"),
         ]
 

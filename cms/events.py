@@ -1,0 +1,46 @@
+"""The log of what happened. Everything that others are told of is read from it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from tortoise import connections
+
+from cms import clock
+from cms.models import Event
+from cms.permissions import Actor
+
+# Any constant does, as long as it is this one everywhere and for ever.
+_PUBLIC_LOCK = 0x636F7079
+
+
+async def lock_public() -> None:
+    """Take the lock that makes number order commit order; held until the transaction ends.
+
+    Taking it before writing what is public also keeps two publications from waiting for each other.
+    """
+    await connections.get("default").execute_query("select pg_advisory_xact_lock($1)", [_PUBLIC_LOCK])
+
+
+async def record(
+    actor: Actor,
+    type: str,
+    *,
+    article_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    public: bool = False,
+    **detail: Any,
+) -> Event:
+    """Write down one thing that happened, in the transaction that made it happen. public: readers can notice it."""
+    if public:
+        await lock_public()
+    return await Event.create(
+        type=type,
+        at=clock.now(),
+        actor_id=actor.user_id,
+        article_id=article_id,
+        subject_id=subject_id,
+        public=public,
+        detail=detail,
+    )

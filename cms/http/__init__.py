@@ -1,0 +1,1 @@
+"""Everything that is HTTP and not GraphQL."""

@@ -1,0 +1,130 @@
+"""The site itself, and the lists of stories that are kept by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from cms import events, ids, slugs
+from cms.database import transaction
+from cms.errors import Invalid, Issue
+from cms.models import Head, Live, Site, StoryList
+from cms.permissions import Action, Actor, Perspective, query, require
+from cms.taxonomy import line, media_use, text
+
+MAX_LIST = 200
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+
+
+async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
+    """changes: any of name, tagline, url, locale, locales, time_zone, logo, social_links."""
+    require(actor, Action.EDIT_SITE)
+    async with transaction():
+        site = await Site.all().select_for_update().get()
+        if "name" in changes:
+            site.name = line(changes["name"], "name")
+        if "tagline" in changes:
+            site.tagline = text(changes["tagline"], "tagline")
+        if "url" in changes:
+            site.url = web_address(changes["url"], "url").rstrip("/")
+        if "time_zone" in changes:
+            site.time_zone = _time_zone(changes["time_zone"])
+        if "logo" in changes:
+            site.logo_media_id, site.logo = await media_use(changes["logo"], "logo")
+        if "social_links" in changes:
+            site.social_links = [_social_link(i, each) for i, each in enumerate(changes["social_links"] or [])]
+        if "locale" in changes or "locales" in changes:
+            await _set_locales(site, changes)
+        await site.save()
+        await events.record(actor, "site.updated", public=True, changed=sorted(changes))
+        return site
+
+
+def web_address(value: str | None, field: str) -> str:
+    """An absolute http or https address, as given; raises Invalid."""
+    address = (value or "").strip()
+    try:
+        parts = urlsplit(address)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine or re.search(r"[\s\"'<>\\^`{|}\x00-\x1f\x7f]", address) or len(address) > 2_000:
+        raise Invalid.field(field, "url", f"{field} must be a web address that starts with https:// or http://.")
+    return address
+
+
+async def set_story_list(actor: Actor, *, slug: str, name: str | None, article_ids: Sequence[UUID]) -> StoryList:
+    """Make or change the list; article_ids in order, each once."""
+    require(actor, Action.EDIT_LISTS)
+    problem = slugs.check_slug(slug)
+    if problem:
+        raise Invalid.field("slug", "slug", problem)
+    if len(article_ids) > MAX_LIST:
+        raise Invalid.field("articleIds", "too_many", f"A list holds at most {MAX_LIST} stories.")
+    async with transaction():
+        await _check_stories(actor, article_ids)
+        wanted = list(dict.fromkeys(article_ids))
+        found = await StoryList.filter(slug=slug).select_for_update().first()
+        created = found is None
+        story_list = found or StoryList(id=ids.new(), slug=slug, name=slug)
+        if name is not None:
+            story_list.name = line(name, "name")
+        before = list(story_list.article_ids or [])
+        story_list.article_ids = wanted
+        await story_list.save(force_create=created)
+        public = await Live.filter(article_id__in=[*before, *wanted]).exists()
+        await events.record(
+            actor, "list.updated", subject_id=story_list.id, public=public, slug=slug, name=story_list.name
+        )
+        return story_list
+
+
+async def _check_stories(actor: Actor, article_ids: Sequence[UUID]) -> None:
+    known = set(
+        await query(actor, Head, Perspective.DRAFT)
+        .filter(article_id__in=list(article_ids))
+        .values_list("article_id", flat=True)
+    )
+    issues = [
+        Issue(("articleIds", str(i)), "not_found", "There is no story with that id.")
+        for i, id in enumerate(article_ids)
+        if id not in known
+    ]
+    if issues:
+        raise Invalid.all(issues)
+
+
+async def _set_locales(site: Site, changes: Mapping[str, Any]) -> None:
+    locale = changes.get("locale", site.locale)
+    locales = list(dict.fromkeys(changes.get("locales", site.locales) or []))
+    for i, each in enumerate([locale, *locales]):
+        if not each or not _LOCALE.fullmatch(each):
+            field = "locale" if i == 0 else f"locales.{i - 1}"
+            raise Invalid.field(field, "locale", f"“{each}” is not a language tag such as en or pt-BR.")
+    if locale not in locales:
+        if "locales" in changes:
+            raise Invalid.field("locales", "locale", f"locales must contain the site's own, {locale}.")
+        locales.append(locale)
+    used = set(await Head.all().distinct().values_list("locale", flat=True))
+    if lost := sorted(used - set(locales)):
+        raise Invalid.field("locales", "in_use", f"There are stories in {', '.join(lost)}; keep it among the locales.")
+    site.locale, site.locales = locale, locales
+
+
+def _time_zone(value: str | None) -> str:
+    if value not in available_timezones():
+        raise Invalid.field("timeZone", "time_zone", f"“{value}” is not a time zone such as Europe/Amsterdam.")
+    return value
+
+
+def _social_link(i: int, given: Mapping[str, Any]) -> dict[str, str]:
+    field = f"socialLinks.{i}"
+    return {
+        "service": line(given.get("service"), f"{field}.service", limit=50),
+        "url": web_address(given.get("url"), f"{field}.url"),
+        "label": line(given.get("label"), f"{field}.label", limit=100),
+    }

@@ -1,0 +1,160 @@
+"""Where things stand on the site: paths, which are computed and never stored, and the slugs they are made of.
+
+A slug that readers have seen stays its owner's for ever and redirects once it is an old one, in one step; one that they
+never saw is free again as soon as nothing uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from tortoise import connections
+
+from cms import clock, ids, slugs
+from cms.errors import Invalid
+from cms.models import Content, Section, Site, Slug, SlugKind
+
+# First words of our own routes; a root section or a story without one may not take them.
+RESERVED = frozenset(
+    [
+        "account",
+        "api",
+        "assets",
+        "author",
+        "authors",
+        "desk",
+        "feed",
+        "feeds",
+        "feed.json",
+        "graphql",
+        "health",
+        "media",
+        "metrics",
+        "preview",
+        "robots.txt",
+        "rss",
+        "search",
+        "session",
+        "sessions",
+        "sitemap",
+        "sitemap.xml",
+        "static",
+        "tag",
+        "tags",
+        "upload",
+        "uploads",
+        "well-known",
+    ]
+)
+MAX_SLUG = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The sections, all of them: newsrooms have some dozens."""
+
+    by_id: dict[UUID, Section]
+    children: dict[UUID | None, list[Section]]
+
+    @classmethod
+    def of(cls, sections: Iterable[Section]) -> Tree:
+        ordered = sorted(sections, key=lambda s: (s.position, s.name, s.id))
+        children: dict[UUID | None, list[Section]] = {}
+        for section in ordered:
+            children.setdefault(section.parent_id, []).append(section)
+        return cls({section.id: section for section in ordered}, children)
+
+    def chain(self, section_id: UUID) -> list[Section]:
+        """From the root to this section."""
+        found: list[Section] = []
+        section = self.by_id.get(section_id)
+        while section is not None:
+            found.append(section)
+            section = self.by_id.get(section.parent_id) if section.parent_id else None
+        return found[::-1]
+
+    def path(self, section: Section) -> str:
+        return "".join(f"/{each.slug}" for each in self.chain(section.id))
+
+
+async def tree() -> Tree:
+    return Tree.of(await Section.all())
+
+
+def article_path(content: Content, tree: Tree, site: Site) -> str:
+    """[/locale][/section-slug]/article-slug; the site's own locale is left out."""
+    locale = "" if content.locale == site.locale else f"/{content.locale}"
+    section = tree.by_id.get(content.section_id) if content.section_id else None
+    return f"{locale}{f'/{section.slug}' if section else ''}/{content.slug}"
+
+
+def tag_path(slug: str) -> str:
+    return f"/tag/{slug}"
+
+
+def author_path(slug: str) -> str:
+    return f"/author/{slug}"
+
+
+async def claim(
+    kind: SlugKind, target_id: UUID, *, text: str, explicit: str | None, locale: str = "", field: str = "slug"
+) -> str:
+    """Reserve a slug for target_id and return it: the explicit one exactly, or Invalid saying why not; without one, a
+    slug made of the text, with a number behind it where it is taken."""
+    if explicit is not None:
+        problem = slugs.check_slug(explicit) or await _collision(kind, explicit)
+        if problem:
+            raise Invalid.field(field, "slug", problem)
+        if not await _take(kind, locale, explicit, target_id):
+            raise Invalid.field(field, "taken", f"The slug “{explicit}” is taken; choose another.")
+        return explicit
+    base = slugs.slugify(text, fallback=kind.value.lower())
+    for number in range(1, 1000):
+        suffix = "" if number == 1 else f"-{number}"
+        candidate = base[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
+        if not await _collision(kind, candidate) and await _take(kind, locale, candidate, target_id):
+            return candidate
+    candidate = f"{base[:59].rstrip('-')}-{ids.new().hex}"
+    await _take(kind, locale, candidate, target_id)
+    return candidate
+
+
+async def release(kind: SlugKind, target_id: UUID, *, keep: Iterable[tuple[str, str]] = ()) -> None:
+    """Free the slugs of target_id that readers never saw, but for those in keep, as (locale, slug)."""
+    kept = set(keep)
+    for row in await Slug.filter(kind=kind, target_id=target_id, public=False):
+        if (row.locale, row.slug) not in kept:
+            await row.delete()
+
+
+async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -> None:
+    """Readers see this slug from now on."""
+    await Slug.filter(kind=kind, target_id=target_id, locale=locale, slug=slug).update(public=True)
+
+
+async def _take(kind: SlugKind, locale: str, slug: str, target_id: UUID) -> bool:
+    """Waits for a concurrent transaction that is taking the same one."""
+    client = connections.get("default")
+    await client.execute_query(
+        "insert into slug (id, kind, locale, slug, target_id, public, created_at) values ($1, $2, $3, $4, $5, false, $6) "
+        "on conflict (kind, locale, slug) do nothing",
+        [ids.new(), kind.value, locale, slug, target_id, clock.now()],
+    )
+    owner = await Slug.get(kind=kind, locale=locale, slug=slug)
+    return owner.target_id == target_id
+
+
+async def _collision(kind: SlugKind, slug: str) -> str | None:
+    """Why this slug cannot stand where it would: our own routes, locales, and stories and sections of one name."""
+    if kind not in (SlugKind.ARTICLE, SlugKind.SECTION):
+        return None
+    site = await Site.get()
+    if slug in RESERVED or slug in site.locales:
+        return f"“{slug}” is the start of another path of the site; choose another slug."
+    if kind is SlugKind.ARTICLE and await Slug.exists(kind=SlugKind.SECTION, slug=slug):
+        return f"“{slug}” is or was the slug of a section; choose another."
+    if kind is SlugKind.SECTION and await Slug.exists(kind=SlugKind.ARTICLE, slug=slug):
+        return f"“{slug}” is or was the slug of a story; choose another."
+    return None

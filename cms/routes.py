@@ -1,0 +1,110 @@
+"""What answers a path of the site: a story, a section, a tag, an author, a redirect to where it stands now, or its
+absence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote
+
+from cms import paths
+from cms.models import Article, Author, GoneReason, Head, Live, Section, Site, Slug, SlugKind, Tag
+from cms.permissions import Actor, Perspective, query
+
+MAX_PATH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The thing stands at location now."""
+
+    location: str
+    permanent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Was here for readers and is no more."""
+
+    reason: GoneReason
+    notice: str | None
+    since: datetime
+
+
+Route = Head | Live | Section | Tag | Author | Redirect | Gone
+
+
+async def route(actor: Actor, perspective: Perspective, path: str) -> Route | None:
+    """What answers this path; None where nothing does and nothing ever did. Queries and fragments do not count, nor does a
+    slash at the end."""
+    parts = _parts(path)
+    if parts is None:
+        return None
+    site = await Site.get()
+    if parts[0] in ("tag", "author"):
+        return await _term(actor, perspective, parts) if len(parts) == 2 else None
+    locale, parts = (parts[0], parts[1:]) if parts[0] in site.locales else (site.locale, parts)
+    if not parts:
+        return None
+    given = "/" + "/".join(parts)
+    tree = await paths.tree()
+    if locale == site.locale and (found := await _section(tree, parts[-1], given)):
+        return found
+    return await _story(actor, perspective, tree, site, locale, parts[-1], path)
+
+
+def _parts(path: str) -> list[str] | None:
+    if len(path) > MAX_PATH:
+        return None
+    plain = unquote(path.split("?", 1)[0].split("#", 1)[0])
+    parts = [part for part in plain.split("/") if part]
+    return parts if parts and "\0" not in plain else None
+
+
+async def _term(actor: Actor, perspective: Perspective, parts: list[str]) -> Route | None:
+    model, kind, path = (
+        (Tag, SlugKind.TAG, paths.tag_path) if parts[0] == "tag" else (Author, SlugKind.AUTHOR, paths.author_path)
+    )
+    reserved = await Slug.get_or_none(kind=kind, locale="", slug=parts[1])
+    if reserved is None:
+        return None
+    row = await query(actor, model, perspective).filter(id=reserved.target_id).first()
+    if row is None or row.slug == parts[1]:
+        return row
+    return Redirect(path(row.slug))
+
+
+async def _section(tree: paths.Tree, slug: str, given: str) -> Section | Redirect | None:
+    reserved = await Slug.get_or_none(kind=SlugKind.SECTION, locale="", slug=slug)
+    section = tree.by_id.get(reserved.target_id) if reserved else None
+    if section is None:
+        return None
+    path = tree.path(section)
+    return section if path == given else Redirect(path)
+
+
+async def _story(
+    actor: Actor, perspective: Perspective, tree: paths.Tree, site: Site, locale: str, slug: str, given: str
+) -> Route | None:
+    reserved = await Slug.get_or_none(kind=SlugKind.ARTICLE, locale=locale, slug=slug)
+    if reserved is None:
+        return None
+    model = Head if perspective is Perspective.DRAFT else Live
+    row = await query(actor, model, perspective).filter(article_id=reserved.target_id).first()
+    if row is None:
+        return await _gone(reserved) if perspective is Perspective.PUBLISHED else None
+    if perspective is Perspective.PUBLISHED and not reserved.public:
+        return None  # the slug of a draft: readers know nothing of it
+    path = paths.article_path(row, tree, site)
+    return row if path == _plain(given) else Redirect(path)
+
+
+async def _gone(reserved: Slug) -> Gone | None:
+    article = await Article.get_or_none(id=reserved.target_id)
+    if article is None or article.gone_reason is None or article.gone_at is None or not reserved.public:
+        return None
+    return Gone(article.gone_reason, article.gone_notice, article.gone_at)
+
+
+def _plain(path: str) -> str:
+    return "/" + "/".join(_parts(path) or [])

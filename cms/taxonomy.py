@@ -1,0 +1,366 @@
+"""Sections, tags and authors: making, changing and removing what stories are filed under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from tortoise import connections
+
+from cms import events, ids, listings, paths, references, slugs
+from cms.database import transaction
+from cms.errors import Conflict, Invalid, NotFound
+from cms.models import Author, AuthorKind, Live, Section, SlugKind, Tag, TagName
+from cms.permissions import Action, Actor, require
+
+MAX_NAME = 200
+MAX_TEXT = 5_000
+
+
+def line(value: str | None, field: str, *, limit: int = MAX_NAME) -> str:
+    """A one-line text that may not be empty, cleaned; raises Invalid."""
+    text = slugs.clean_line(value or "")
+    if not text:
+        raise Invalid.field(field, "required", f"{field} may not be empty.")
+    return within(text, field, limit)
+
+
+def text(value: str | None, field: str, *, limit: int = MAX_TEXT) -> str | None:
+    """An optional text, cleaned; nothing but white space is none."""
+    cleaned = "\n".join(slugs.clean_line(each) for each in (value or "").splitlines()).strip()
+    return within(cleaned, field, limit) if cleaned else None
+
+
+def within(value: str, field: str, limit: int) -> str:
+    if len(value) > limit:
+        raise Invalid.field(field, "too_long", f"{field} has {len(value)} characters; at most {limit} are allowed.")
+    return value
+
+
+# ---------------------------------------------------------------- tags
+
+
+async def create_tag(actor: Actor, *, name: str, slug: str | None = None, description: str | None = None) -> Tag:
+    """Raises Conflict where a tag of this meaning exists: its name or alias in any spelling."""
+    require(actor, Action.EDIT_TAGS)
+    name = line(name, "name")
+    async with transaction():
+        tag = Tag(id=ids.new(), name=name, description=text(description, "description"))
+        tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=slug)
+        await tag.save(force_create=True)
+        await _claim_name(tag, name, "name")
+        await events.record(actor, "tag.created", subject_id=tag.id, name=name)
+        return tag
+
+
+async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
+    """changes: any of name, slug, description, aliases; what is absent stays."""
+    require(actor, Action.EDIT_TAGS)
+    async with transaction():
+        tag = await _for_update(Tag, id)
+        shown = await _shown(id)
+        if "name" in changes:
+            await _rename_tag(tag, line(changes["name"], "name"))
+        if "description" in changes:
+            tag.description = text(changes["description"], "description")
+        if "slug" in changes:
+            tag.slug = await _change_slug(SlugKind.TAG, tag.id, tag.slug, changes["slug"], tag.name, shown)
+        if "aliases" in changes:
+            await _set_aliases(tag, changes["aliases"] or [])
+        await tag.save()
+        await events.record(actor, "tag.updated", subject_id=tag.id, public=shown, changed=sorted(changes))
+        return tag
+
+
+async def delete_tag(actor: Actor, id: UUID) -> UUID:
+    require(actor, Action.EDIT_TAGS)
+    async with transaction():
+        tag = await _for_update(Tag, id)
+        await references.refuse_use("tag", id, tag.name)
+        await tag.delete()
+        await paths.release(SlugKind.TAG, id)
+        await events.record(actor, "tag.deleted", subject_id=id, name=tag.name)
+        return id
+
+
+async def tags_named(actor: Actor, names: Sequence[str]) -> list[UUID]:
+    """The tags that these names or aliases find, in order, each once; those that do not exist are made."""
+    found: dict[UUID, None] = {}
+    for i, name in enumerate(names):
+        cleaned = within(line(name, f"tagNames.{i}"), f"tagNames.{i}", MAX_NAME)
+        found[await _find_or_make_tag(actor, cleaned)] = None
+    return list(found)
+
+
+async def _find_or_make_tag(actor: Actor, name: str) -> UUID:
+    known = await TagName.get_or_none(key=slugs.identity(name))
+    if known:
+        return known.tag_id
+    tag = Tag(id=ids.new(), name=name)
+    tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=None)
+    await tag.save(force_create=True)
+    if not await _take_name(tag.id, name):  # another request made it meanwhile
+        await tag.delete()
+        await paths.release(SlugKind.TAG, tag.id)
+        return (await TagName.get(key=slugs.identity(name))).tag_id
+    await events.record(actor, "tag.created", subject_id=tag.id, name=name)
+    return tag.id
+
+
+async def _take_name(tag_id: UUID, name: str) -> bool:
+    """Make this spelling find this tag; False where it finds another. Waits for a transaction that is taking it."""
+    key = slugs.identity(name)
+    await connections.get("default").execute_query(
+        "insert into tag_name (key, name, tag_id) values ($1, $2, $3) on conflict (key) do nothing", [key, name, tag_id]
+    )
+    return (await TagName.get(key=key)).tag_id == tag_id
+
+
+async def _claim_name(tag: Tag, name: str, field: str) -> None:
+    if not await _take_name(tag.id, name):
+        other = await Tag.get(id=(await TagName.get(key=slugs.identity(name))).tag_id)
+        raise Conflict(f"“{name}” already finds the tag “{other.name}”; use that one.")
+
+
+async def _rename_tag(tag: Tag, name: str) -> None:
+    """The old name goes on finding it, unless it is the same meaning in another spelling."""
+    old_key, new_key = slugs.identity(tag.name), slugs.identity(name)
+    await _claim_name(tag, name, "name")
+    if old_key == new_key:
+        await TagName.filter(key=new_key).update(name=name)
+    tag.name = name
+
+
+async def _set_aliases(tag: Tag, aliases: Sequence[str]) -> None:
+    wanted = {slugs.identity(alias): line(alias, f"aliases.{i}") for i, alias in enumerate(aliases)}
+    own = slugs.identity(tag.name)
+    for alias in await TagName.filter(tag_id=tag.id):
+        if alias.key != own and alias.key not in wanted:
+            await alias.delete()
+    for alias in wanted.values():
+        await _claim_name(tag, alias, "aliases")
+
+
+# ---------------------------------------------------------------- sections
+
+
+async def create_section(
+    actor: Actor,
+    *,
+    name: str,
+    slug: str | None = None,
+    description: str | None = None,
+    parent_id: UUID | None = None,
+    position: int | None = None,
+) -> Section:
+    require(actor, Action.EDIT_SECTIONS)
+    name = line(name, "name")
+    async with transaction():
+        await _lock_tree()
+        if parent_id is not None:
+            await _parent(parent_id)
+        section = Section(id=ids.new(), name=name, description=text(description, "description"), parent_id=parent_id)
+        section.position = await _next_position(parent_id) if position is None else position
+        section.slug = await paths.claim(SlugKind.SECTION, section.id, text=name, explicit=slug)
+        await section.save(force_create=True)
+        await paths.make_public(SlugKind.SECTION, section.id, "", section.slug)
+        await events.record(actor, "section.created", subject_id=section.id, public=True, name=name)
+        return section
+
+
+async def update_section(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Section:
+    """changes: any of name, slug, description, parent_id, position."""
+    require(actor, Action.EDIT_SECTIONS)
+    async with transaction():
+        await _lock_tree()
+        section = await _for_update(Section, id)
+        if "name" in changes:
+            section.name = line(changes["name"], "name")
+        if "description" in changes:
+            section.description = text(changes["description"], "description")
+        if "position" in changes:
+            section.position = 0 if changes["position"] is None else changes["position"]
+        if "slug" in changes:
+            section.slug = await _change_slug(
+                SlugKind.SECTION, section.id, section.slug, changes["slug"], section.name, True
+            )
+        moved = "parent_id" in changes and changes["parent_id"] != section.parent_id
+        if moved:
+            await _move(section, changes["parent_id"])
+        await section.save()
+        if moved:
+            await listings.refile_sections()
+        await events.record(actor, "section.updated", subject_id=id, public=True, changed=sorted(changes))
+        return section
+
+
+async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = None) -> UUID:
+    """Stories go to reassign_to; without it, a section in use is refused, as is one with sections under it."""
+    require(actor, Action.EDIT_SECTIONS)
+    async with transaction():
+        await _lock_tree()
+        section = await _for_update(Section, id)
+        if await Section.exists(parent_id=id):
+            raise Invalid.field(
+                "id", "has_children", f"“{section.name}” has sections under it: move or delete them first."
+            )
+        await _reassign(actor, "section", id, section.name, reassign_to)
+        await section.delete()
+        await paths.release(SlugKind.SECTION, id)
+        await events.record(actor, "section.deleted", subject_id=id, public=True, name=section.name)
+        return id
+
+
+async def _lock_tree() -> None:
+    """One change of the tree at a time: a cycle can be made of two moves that are each fine."""
+    await connections.get("default").execute_query("lock table section in share row exclusive mode")
+
+
+async def _parent(id: UUID) -> Section:
+    parent = await Section.get_or_none(id=id)
+    if parent is None:
+        raise Invalid.field("parentId", "not_found", "There is no section with that id to put this one under.")
+    return parent
+
+
+async def _next_position(parent_id: UUID | None) -> int:
+    last = await Section.filter(parent_id=parent_id).order_by("-position").first()
+    return last.position + 1 if last else 0
+
+
+async def _move(section: Section, parent_id: UUID | None) -> None:
+    if parent_id is not None:
+        await _parent(parent_id)
+        above = {each.id for each in (await paths.tree()).chain(parent_id)}
+        if section.id in above:
+            raise Invalid.field("parentId", "cycle", f"“{section.name}” cannot stand under itself.")
+    section.parent_id = parent_id
+
+
+# ---------------------------------------------------------------- authors
+
+
+async def create_author(
+    actor: Actor,
+    *,
+    name: str,
+    slug: str | None = None,
+    kind: AuthorKind | None = None,
+    bio: str | None = None,
+    portrait: Mapping[str, Any] | None = None,
+) -> Author:
+    require(actor, Action.EDIT_AUTHORS)
+    name = line(name, "name")
+    async with transaction():
+        author = Author(
+            id=ids.new(),
+            name=name,
+            key=slugs.identity(name),
+            kind=kind or AuthorKind.PERSON,
+            bio=text(bio, "bio"),
+        )
+        author.portrait_media_id, author.portrait = await media_use(portrait, "portrait")
+        author.slug = await paths.claim(SlugKind.AUTHOR, author.id, text=name, explicit=slug)
+        await author.save(force_create=True)
+        await events.record(actor, "author.created", subject_id=author.id, name=name)
+        return author
+
+
+async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Author:
+    """changes: any of name, slug, kind, bio, portrait."""
+    require(actor, Action.EDIT_AUTHORS)
+    async with transaction():
+        author = await _for_update(Author, id)
+        shown = await _shown(id)
+        if "name" in changes:
+            author.name = line(changes["name"], "name")
+            author.key = slugs.identity(author.name)
+        if "kind" in changes:
+            if changes["kind"] is None:
+                raise Invalid.field("kind", "required", "kind may not be null.")
+            author.kind = changes["kind"]
+        if "bio" in changes:
+            author.bio = text(changes["bio"], "bio")
+        if "portrait" in changes:
+            author.portrait_media_id, author.portrait = await media_use(changes["portrait"], "portrait")
+        if "slug" in changes:
+            author.slug = await _change_slug(
+                SlugKind.AUTHOR, author.id, author.slug, changes["slug"], author.name, shown
+            )
+        await author.save()
+        await events.record(actor, "author.updated", subject_id=id, public=shown, changed=sorted(changes))
+        return author
+
+
+async def delete_author(actor: Actor, id: UUID, *, reassign_to: UUID | None = None) -> UUID:
+    """Bylines go to reassign_to, with their roles; without it, an author in use is refused."""
+    require(actor, Action.EDIT_AUTHORS)
+    async with transaction():
+        author = await _for_update(Author, id)
+        await _reassign(actor, "author", id, author.name, reassign_to)
+        await author.delete()
+        await paths.release(SlugKind.AUTHOR, id)
+        await events.record(actor, "author.deleted", subject_id=id, name=author.name)
+        return id
+
+
+# ---------------------------------------------------------------- shared by the three
+
+
+async def media_use(given: Mapping[str, Any] | None, field: str) -> tuple[UUID | None, dict[str, Any] | None]:
+    """One use of a media, as (media id, what is said of it here). given: media_id, alt_text, is_decorative, caption,
+    credit, focal_point {x, y}. Raises Invalid."""
+    if given is None:
+        return None, None
+    media_id = given["media_id"]
+    if media_id is None or await references.missing("media", [media_id]):
+        raise Invalid.field(f"{field}.mediaId", "not_found", "There is no media with that id.")
+    point = given.get("focal_point")
+    if point is not None and not (0 <= point["x"] <= 1 and 0 <= point["y"] <= 1):
+        raise Invalid.field(f"{field}.focalPoint", "range", "x and y of a focal point are from 0 to 1.")
+    return media_id, {
+        "alt_text": text(given.get("alt_text"), f"{field}.altText"),
+        "is_decorative": bool(given.get("is_decorative")),
+        "caption": text(given.get("caption"), f"{field}.caption"),
+        "credit": text(given.get("credit"), f"{field}.credit"),
+        "focal_point": point,
+    }
+
+
+async def _for_update(model: type[Any], id: UUID) -> Any:
+    row = await model.filter(id=id).select_for_update().first()
+    if row is None:
+        raise NotFound(f"There is no {model.__name__.lower()} with that id.")
+    return row
+
+
+async def _shown(term_id: UUID) -> bool:
+    rows = await connections.get("default").execute_query(
+        "select exists (select from live_term where term_id = $1)", [term_id]
+    )
+    return bool(rows[1][0][0])
+
+
+async def _change_slug(kind: SlugKind, id: UUID, old: str, wanted: str | None, name: str, shown: bool) -> str:
+    """null makes one of the name. The old one redirects where readers saw it, else it is free."""
+    if shown:
+        await paths.make_public(kind, id, "", old)
+    slug = await paths.claim(kind, id, text=name, explicit=wanted)
+    if shown:
+        await paths.make_public(kind, id, "", slug)
+    await paths.release(kind, id, keep=[("", slug)])
+    return slug
+
+
+async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | None) -> None:
+    """Point every story at another one instead, or raise InUse."""
+    if to is None:
+        await references.refuse_use(kind, id, name)
+        return
+    if to == id or await references.missing(kind, [to]):
+        raise Invalid.field("reassignToId", "not_found", f"There is no other {kind} with that id.")
+    live = await references.replace(kind, id, to)
+    await listings.rebuild()
+    for story in await Live.filter(article_id__in=live):
+        await events.record(actor, "article.updated", article_id=story.article_id, public=True, replaced=kind)

@@ -1,0 +1,42 @@
+"""The GraphQL API: one file a domain, joined here."""
+
+from __future__ import annotations
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types import ExecutionContext
+
+from schema.accounts import AccountsQuery
+from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
+from schema.body import BLOCKS
+from schema.events import Event, EventsQuery
+from schema.media import Media
+from schema.newsroom import NewsroomMutation, NewsroomQuery
+from schema.perspective import OnePerspective
+from schema.problems import ProblemHandler
+from schema.routes import RedirectRule, RoutesQuery
+from schema.scalars import SCALARS
+from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
+from schema.workflow import WorkflowMutation
+
+Query = merge_types("Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery))
+Mutation = merge_types("Mutation", (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation))
+
+
+class _Schema(strawberry.Schema):
+    """Errors are logged where they are formatted, with the id that the client gets too: once."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        pass
+
+
+schema = _Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[Article, Revision, Media, Event, RedirectRule, *BLOCKS],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[OnePerspective],
+    exception_handlers=[ProblemHandler()],
+)

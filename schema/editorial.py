@@ -1,0 +1,127 @@
+"""The API of a story's editorial side: what colleagues know of it and readers never see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from cms import models, workflow
+from cms.keyset import Key, Listing, Paging, Where
+from schema import events
+from schema.accounts import User
+from schema.connection import Connection, Rows
+from schema.context import Info
+from schema.events import Event
+from schema.listings import ArticleStatus
+from schema.scalars import After, Before, First, Last
+
+if TYPE_CHECKING:
+    from schema.articles import Revision
+
+Transition = strawberry.enum(workflow.Transition, description="The only ways in which a story's status changes.")
+
+_Revision = Annotated["Revision", strawberry.lazy("schema.articles")]
+
+
+@strawberry.enum(description="Whether a checklist item stands in the way.")
+class ChecklistLevel(StrEnum):
+    BLOCK = "BLOCK"
+    WARN = "WARN"
+
+
+@strawberry.type(description="One thing to look at before publication.")
+class ChecklistItem:
+    code: str = strawberry.field(description="What it is about, for programs.")
+    message: str = strawberry.field(description="What is missing, for people.")
+    field: list[str] | None = strawberry.field(description="The path of the field in UpdateArticleInput.")
+
+    @strawberry.field(description="BLOCK refuses publication, WARN only says so.")
+    def level(root: strawberry.Parent[workflow.ChecklistItem]) -> ChecklistLevel:
+        return ChecklistLevel(root.level)
+
+
+@strawberry.type(description="What colleagues know of a story and readers never see. Staff.")
+class Editorial:
+    status: ArticleStatus = strawberry.field(
+        description="Where the newest revision stands; whether readers see the story is Article.isLive."
+    )
+    version: int = strawberry.field(
+        description=(
+            "Grows with every change of content, status, schedule or embargo (not with locks, comments, assignment or note). "
+            "Give it back as expectedVersion."
+        )
+    )
+    publish_at: datetime | None = strawberry.field(description="When the scheduled revision will be published.")
+    unpublish_at: datetime | None = strawberry.field(description="When readers will lose the story.")
+    embargoed_until: datetime | None = strawberry.field(description="It cannot be published before.")
+    trashed_at: datetime | None = strawberry.field(description="Since when it lies in the trash.")
+    created_at: datetime = strawberry.field(description="When the story was made.")
+    note: str | None = strawberry.field(description="For colleagues, never for readers.")
+
+    @strawberry.field(description="The newest revision.")
+    async def head(root: strawberry.Parent[models.Article], info: Info) -> _Revision:
+        head = await info.context.loaders.known(models.Head, root.id)
+        assert head is not None
+        return await info.context.loaders.known(models.Revision, head.revision_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="The revision that readers see.")
+    async def live(root: strawberry.Parent[models.Article], info: Info) -> _Revision | None:
+        live = await info.context.loaders.known(models.Live, root.id)
+        return await info.context.loaders.known(models.Revision, live.revision_id) if live else None  # type: ignore[return-value]
+
+    @strawberry.field(description="All revisions, newest first.")
+    def revisions(
+        root: strawberry.Parent[models.Article],
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[_Revision] | None:
+        where = Where()
+        where.add(f"revision.article_id = {where.param(root.id)}")
+        listing = Listing("revision.id", "revision", where, (Key("NUMBER", "revision.number", int, descending=True),))
+
+        async def load(keys: list[UUID]) -> list[Any]:
+            return [await info.context.loaders.known(models.Revision, each) for each in keys]
+
+        return Rows(listing, Paging.of(first, after, last, before), load)  # type: ignore[return-value]
+
+    @strawberry.field(description="What this viewer could do with it now.")
+    async def allowed_transitions(root: strawberry.Parent[models.Article], info: Info) -> list[Transition]:
+        return await workflow.allowed(info.context.actor, root)
+
+    @strawberry.field(description="What blocks or warns before the head revision can be published.")
+    async def checklist(root: strawberry.Parent[models.Article], info: Info) -> list[ChecklistItem]:
+        head = await info.context.loaders.known(models.Head, root.id)
+        return await workflow.checklist(root, head)  # type: ignore[arg-type, return-value]
+
+    @strawberry.field(
+        description="The revision that a pending schedule will publish; a newer draft does not change it."
+    )
+    async def scheduled_revision(root: strawberry.Parent[models.Article], info: Info) -> _Revision | None:
+        return await info.context.loaders.known(models.Revision, root.scheduled_revision_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="Who holds the story.")
+    async def owner(root: strawberry.Parent[models.Article], info: Info) -> User | None:
+        return await info.context.loaders.known(models.User, root.owner_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="Who is to work on it next.")
+    async def assignee(root: strawberry.Parent[models.Article], info: Info) -> User | None:
+        return await info.context.loaders.known(models.User, root.assignee_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="What happened to it, newest first.")
+    def history(
+        root: strawberry.Parent[models.Article],
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Event] | None:
+        listing = events.listing(info, article_id=root.id)
+        return events.connection(info, Paging.of(first, after, last, before), listing)  # type: ignore[return-value]

@@ -1,0 +1,115 @@
+"""One operation, one perspective: read from its root fields before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import strawberry
+from graphql import (
+    EnumValueNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    get_operation_ast,
+)
+from strawberry.extensions import SchemaExtension
+
+from cms import permissions
+from cms.errors import CMSError, Forbidden, Invalid, Unauthenticated
+from schema.scalars import described
+
+Perspective = strawberry.enum(
+    permissions.Perspective,
+    description=(
+        "DRAFT shows every article as its newest revision, through every relation, filter, order, search and count below; "
+        "for staff and PREVIEW tokens (a CONTRIBUTOR sees own stories only). One operation has one perspective: an omitted "
+        "argument follows the others, two different ones are an error, none at all is PUBLISHED. Mutations answer in DRAFT."
+    ),
+)
+PerspectiveArg = Annotated[
+    Perspective | None, described("What readers see (PUBLISHED, by default), or the newest revisions (DRAFT).")
+]
+
+
+def of_operation(
+    operation: OperationDefinitionNode,
+    fragments: dict[str, FragmentDefinitionNode],
+    variables: dict[str, Any],
+    actor: permissions.Actor,
+) -> permissions.Perspective:
+    """The perspective that the operation asks for. Raises Invalid for two, and Unauthenticated or Forbidden for DRAFT
+    where the actor may not read drafts."""
+    if operation.operation is not OperationType.QUERY:
+        return permissions.Perspective.DRAFT
+    defaults = {
+        definition.variable.name.value: definition.default_value.value
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, EnumValueNode)
+    }
+    asked = set(_asked(operation.selection_set, fragments, defaults | variables, set()))
+    if len(asked) > 1:
+        raise Invalid.field("perspective", "two", "One operation has one perspective: ask for PUBLISHED or for DRAFT.")
+    if permissions.Perspective.DRAFT not in asked:
+        return permissions.Perspective.PUBLISHED
+    if not permissions.may_read_drafts(actor):
+        refusal = Unauthenticated if actor == permissions.PUBLIC else Forbidden
+        raise refusal("The perspective DRAFT is for staff and for PREVIEW tokens.")
+    return permissions.Perspective.DRAFT
+
+
+def _asked(
+    selections: SelectionSetNode,
+    fragments: dict[str, FragmentDefinitionNode],
+    variables: dict[str, Any],
+    seen: set[str],
+) -> Iterator[permissions.Perspective]:
+    """What the arguments of root fields say; each fragment is looked at once."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            for argument in node.arguments or ():
+                if argument.name.value == "perspective":
+                    value = argument.value
+                    name = (
+                        value.value
+                        if isinstance(value, EnumValueNode)
+                        else variables.get(value.name.value)
+                        if isinstance(value, VariableNode)
+                        else None
+                    )
+                    if name in permissions.Perspective.__members__:
+                        yield permissions.Perspective(name)
+        elif isinstance(node, InlineFragmentNode):
+            yield from _asked(node.selection_set, fragments, variables, seen)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            if fragment := fragments.get(node.name.value):
+                yield from _asked(fragment.selection_set, fragments, variables, seen)
+
+
+class OnePerspective(SchemaExtension):
+    """Sets the context's perspective before anything runs, or refuses the operation."""
+
+    def on_execute(self) -> Iterator[None]:
+        execution = self.execution_context
+        document = execution.graphql_document
+        if document is not None and execution.result is None:
+            fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+            operation = get_operation_ast(document, execution.operation_name)
+            try:
+                if operation is not None:
+                    execution.context.perspective = of_operation(
+                        operation, fragments, execution.variables or {}, execution.context.actor
+                    )
+            except CMSError as error:
+                execution.result = ExecutionResult(
+                    data=None, errors=[GraphQLError(error.message, original_error=error)]
+                )
+        yield

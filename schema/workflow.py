@@ -1,0 +1,225 @@
+"""The API of the editorial workflow: the mutations that take a story on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from cms import articles, workflow
+from schema.articles import ArticleResult, CorrectionKind
+from schema.context import Info
+from schema.editorial import Transition
+from schema.inputs import given, maybe
+from schema.scalars import key
+
+UNSET = strawberry.UNSET
+_VERSION = "The version that this is about; a stale one is refused with CONFLICT."
+_NOTE = "For colleagues, kept in the story's history."
+
+
+def _version() -> Any:
+    return strawberry.field(default=UNSET, description=_VERSION)
+
+
+def _note() -> Any:
+    return strawberry.field(default=UNSET, description=_NOTE)
+
+
+def _story() -> Any:
+    return strawberry.field(description="The story.")
+
+
+@strawberry.input(
+    description=(
+        "What colleagues need and readers never see; makes no revision and changes no status. Absent stays, null clears. "
+        "reason is required to clear or shorten an embargo."
+    )
+)
+class UpdateEditorialInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    owner_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Who holds the story. EDITOR.")
+    assignee_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Who works on it next. EDITOR.")
+    note: str | None = strawberry.field(default=UNSET, description="For colleagues, never for readers.")
+    embargoed_until: datetime | None = strawberry.field(
+        default=UNSET, description="It cannot be published before. EDITOR sets it; CHIEF clears or shortens it."
+    )
+    reason: str | None = strawberry.field(default=UNSET, description="Why the embargo is cleared or shortened.")
+
+
+@strawberry.input(description="A draft to hand in for review.")
+class SubmitArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A story to send back to its author.")
+class RequestChangesInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A story that is fit to publish.")
+class ApproveArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="Give publishAt, unpublishAt or both; any live story takes unpublishAt alone.")
+class ScheduleArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    publish_at: datetime | None = strawberry.field(default=UNSET, description="When readers get this revision.")
+    unpublish_at: datetime | None = strawberry.field(default=UNSET, description="When readers lose the story.")
+    note: str | None = _note()
+
+
+@strawberry.input(description="A pending publication to drop.")
+class UnscheduleArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A public notice that comes with a publication.")
+class CorrectionInput:
+    kind: CorrectionKind = strawberry.field(description="What it is.")
+    text: str = strawberry.field(description="What it says.")
+
+
+@strawberry.input(
+    description=(
+        "publishedAt: a past instant to print as the date (archives); default: now, or the source's date for imported "
+        "stories, at first publication; unchanged later."
+    )
+)
+class PublishArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+    published_at: datetime | None = strawberry.field(default=UNSET, description="A past instant to print as the date.")
+    correction: CorrectionInput | None = strawberry.field(default=UNSET, description="What readers are told with it.")
+
+
+@strawberry.input(description="A notice on a live story without publishing a new version.")
+class AddCorrectionInput:
+    article_id: strawberry.ID = _story()
+    kind: CorrectionKind = strawberry.field(description="What it is.")
+    text: str = strawberry.field(description="What it says.")
+
+
+@strawberry.input(description="A story to take from readers.")
+class UnpublishArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A story to take from readers for good, with a notice in its place.")
+class WithdrawArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    notice: str = strawberry.field(description="What readers find in its place.")
+    note: str | None = _note()
+
+
+@strawberry.input(description="A withdrawn story to work on again.")
+class ReinstateArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A story to put into the trash.")
+class TrashArticleInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+    note: str | None = _note()
+
+
+@strawberry.input(description="A story to take out of the trash.")
+class UntrashArticleInput:
+    id: strawberry.ID = _story()
+
+
+async def _transition(info: Info, name: workflow.Transition, input: Any) -> Any:
+    wish = given(input, leave_out=("id", "expected_version"))
+    return await workflow.transition(
+        info.context.actor,
+        key("Article", input.id),
+        name,
+        expected_version=maybe(getattr(input, "expected_version", None)),
+        wish=workflow.Wish(**wish),
+    )
+
+
+@strawberry.type
+class WorkflowMutation:
+    @strawberry.mutation(description="Change what colleagues need. EDITOR; note also for the story's owner.")
+    async def update_editorial(self, info: Info, input: UpdateEditorialInput) -> ArticleResult:
+        return await articles.update_editorial(  # type: ignore[return-value]
+            info.context.actor,
+            key("Article", input.id),
+            given(input, leave_out=("id", "expected_version", "reason")),
+            expected_version=maybe(input.expected_version),
+            reason=maybe(input.reason),
+        )
+
+    @strawberry.mutation(description="DRAFT → IN_REVIEW. CONTRIBUTOR, own stories.")
+    async def submit_article(self, info: Info, input: SubmitArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.SUBMIT, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="IN_REVIEW, APPROVED or SCHEDULED → DRAFT. EDITOR.")
+    async def request_changes(self, info: Info, input: RequestChangesInput) -> ArticleResult:
+        return await _transition(info, Transition.REQUEST_CHANGES, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="IN_REVIEW → APPROVED. EDITOR.")
+    async def approve_article(self, info: Info, input: ApproveArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.APPROVE, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(
+        description="Pin the head revision to be published at a time, or set when readers lose it. EDITOR."
+    )
+    async def schedule_article(self, info: Info, input: ScheduleArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.SCHEDULE, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="Drop a pending publication. EDITOR.")
+    async def unschedule_article(self, info: Info, input: UnscheduleArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.UNSCHEDULE, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="Show the head revision to readers. EDITOR.")
+    async def publish_article(self, info: Info, input: PublishArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.PUBLISH, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="Put a public notice on a live story. EDITOR.")
+    async def add_correction(self, info: Info, input: AddCorrectionInput) -> ArticleResult:
+        return await workflow.add_correction(  # type: ignore[return-value]
+            info.context.actor, key("Article", input.article_id), kind=input.kind, text=input.text
+        )
+
+    @strawberry.mutation(description="Take a story from readers. EDITOR.")
+    async def unpublish_article(self, info: Info, input: UnpublishArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.UNPUBLISH, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="Take a story from readers for good, with a public notice in its place. CHIEF.")
+    async def withdraw_article(self, info: Info, input: WithdrawArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.WITHDRAW, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="WITHDRAWN → DRAFT, with everything it had. CHIEF.")
+    async def reinstate_article(self, info: Info, input: ReinstateArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.REINSTATE, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(
+        description="Put a story that is not live into the trash. EDITOR, or CONTRIBUTOR on an own draft."
+    )
+    async def trash_article(self, info: Info, input: TrashArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.TRASH, input)  # type: ignore[no-any-return]
+
+    @strawberry.mutation(description="Take a story out of the trash. EDITOR, or CONTRIBUTOR on an own draft.")
+    async def untrash_article(self, info: Info, input: UntrashArticleInput) -> ArticleResult:
+        return await _transition(info, Transition.UNTRASH, input)  # type: ignore[no-any-return]
