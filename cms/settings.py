@@ -26,6 +26,11 @@ class Settings(BaseSettings):
 
     four_eyes: bool = Field(False, description="nobody approves, schedules or publishes an own story")
 
+    @property
+    def base_url(self) -> str:
+        """Where this server is reached, without a slash at its end. Never taken from a request."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
 
 @cache
 def settings() -> Settings:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import strawberry
 
 from cms import ids, models
+from cms.models import Role, TokenScope
 from cms.permissions import PUBLIC, Actor
 from schema.context import Info
 from schema.node import Node
 
-Role = strawberry.enum(
-    models.Role,
+strawberry.enum(
+    Role,
     description=(
         "CONTRIBUTOR: own stories and the library. EDITOR: all stories, taxonomy, lists. CHIEF: withdraw, embargo, rules. "
         "ADMIN: people, tokens, site. Each may do what those before may."
     ),
 )
-TokenScope = strawberry.enum(
-    models.TokenScope, description="What a token opens: READ what is published, PREVIEW drafts read-only, WRITE all."
+strawberry.enum(
+    TokenScope, description="What a token opens: READ what is published, PREVIEW drafts read-only, WRITE all."
 )
 
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import strawberry
 
 from cms import articles, ids, listings, models
+from cms.articles import RelatedSource
 from cms.errors import Invalid
 from cms.keyset import Paging
 from cms.models import Content as ContentRow
+from cms.models import CorrectionKind
 from cms.permissions import query
 from schema import listings as lists
 from schema import media
@@ -30,13 +32,11 @@ from schema.taxonomy import Author, Section, Tag
 UNSET = strawberry.UNSET
 MAX_RELATED = 20
 
-CorrectionKind = strawberry.enum(
-    models.CorrectionKind,
+strawberry.enum(
+    CorrectionKind,
     description="A RETRACTION is a public notice on a story that stays readable; withdrawing removes the story.",
 )
-RelatedSource = strawberry.enum(
-    articles.RelatedSource, description="Whether an editor picked it, or the machine found it."
-)
+strawberry.enum(RelatedSource, description="Whether an editor picked it, or the machine found it.")
 
 
 @strawberry.type(description="An author of a story, with what they did.")

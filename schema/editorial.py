@@ -11,6 +11,7 @@ import strawberry
 
 from cms import models, workflow
 from cms.keyset import Key, Listing, Paging, Where
+from cms.workflow import Transition
 from schema import events
 from schema.accounts import User
 from schema.connection import Connection, Rows
@@ -22,7 +23,7 @@ from schema.scalars import After, Before, First, Last
 if TYPE_CHECKING:
     from schema.articles import Revision
 
-Transition = strawberry.enum(workflow.Transition, description="The only ways in which a story's status changes.")
+strawberry.enum(Transition, description="The only ways in which a story's status changes.")
 
 _Revision = Annotated["Revision", strawberry.lazy("schema.articles")]
 

@@ -10,21 +10,23 @@ from uuid import UUID
 
 import strawberry
 
-from cms import listings, models
+from cms import listings
 from cms.errors import Invalid
 from cms.keyset import Paging
+from cms.listings import ArticleOrderField
+from cms.models import ArticleStatus
 from schema.connection import Rows
 from schema.context import Info
 from schema.inputs import given
 from schema.scalars import described, key
 
 UNSET = strawberry.UNSET
-ArticleStatus = strawberry.enum(
-    models.ArticleStatus,
+strawberry.enum(
+    ArticleStatus,
     description="Where the newest revision stands; whether readers see the story is Article.isLive.",
 )
-ArticleOrderField = strawberry.enum(
-    listings.ArticleOrderField,
+strawberry.enum(
+    ArticleOrderField,
     description=(
         "CREATED_AT only in DRAFT. Default order: PUBLISHED_AT DESC; in DRAFT UPDATED_AT DESC. Ties by id; nulls last."
     ),

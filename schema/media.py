@@ -11,11 +11,12 @@ from uuid import UUID
 import strawberry
 
 from cms import ids, media, models
+from cms.models import MediaKind
 from schema.context import Info
 from schema.node import Node
 from schema.scalars import BigInt
 
-MediaKind = strawberry.enum(models.MediaKind, description="What a file is, read from its bytes.")
+strawberry.enum(MediaKind, description="What a file is, read from its bytes.")
 
 
 @strawberry.type(description="A point of a picture as displayed: 0..1 from the left and from the top.")

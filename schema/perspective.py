@@ -24,10 +24,11 @@ from strawberry.extensions import SchemaExtension
 
 from cms import permissions
 from cms.errors import CMSError, Forbidden, Invalid, Unauthenticated
+from cms.permissions import Perspective
 from schema.scalars import described
 
-Perspective = strawberry.enum(
-    permissions.Perspective,
+strawberry.enum(
+    Perspective,
     description=(
         "DRAFT shows every article as its newest revision, through every relation, filter, order, search and count below; "
         "for staff and PREVIEW tokens (a CONTRIBUTOR sees own stories only). One operation has one perspective: an omitted "

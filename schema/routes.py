@@ -11,6 +11,7 @@ import strawberry
 from cms import ids, models, paths, routes
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
+from cms.models import GoneReason
 from cms.permissions import query, visible
 from schema.articles import Article
 from schema.connection import Connection, Edge, Rows
@@ -20,7 +21,7 @@ from schema.perspective import PerspectiveArg
 from schema.scalars import After, First, described
 from schema.taxonomy import Author, Section, Tag
 
-GoneReason = strawberry.enum(models.GoneReason, description="Why a story is no more.")
+strawberry.enum(GoneReason, description="Why a story is no more.")
 MAX_NODES = 100
 
 

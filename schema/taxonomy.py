@@ -10,6 +10,7 @@ import strawberry
 from cms import ids, models, paths, slugs, taxonomy
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
+from cms.models import AuthorKind
 from cms.permissions import query, visible
 from schema import listings, media
 from schema.connection import Connection, Rows
@@ -23,7 +24,7 @@ from schema.scalars import After, Before, First, Last, described, key
 if TYPE_CHECKING:
     from schema.articles import ArticleConnection
 
-AuthorKind = strawberry.enum(models.AuthorKind, description="Who a byline names.")
+strawberry.enum(AuthorKind, description="Who a byline names.")
 
 _Stories = Annotated["ArticleConnection", strawberry.lazy("schema.articles")]
 
