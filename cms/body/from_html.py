@@ -18,6 +18,7 @@ from lxml import etree
 from cms import ids
 from cms.body import addresses, word_paste
 from cms.body.schema import Node, Unfit, paragraph, text_node
+from cms.body.style import declarations
 
 MAX_SOURCE = 5_000_000
 _MAX_ELEMENT_DEPTH = 150
@@ -123,17 +124,15 @@ _MARKS = {
     "samp": "code", "tt": "code",
 }  # fmt: skip
 
-_STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]*)")
 _BOLD = re.compile(r"bold|bolder|[6-9]\d\d|1000")
 
 
 def _styled(element: Element, marks: Marks) -> Marks:
     """The marks with what the style attribute adds and takes away: Google Docs wraps everything in a <b> that is not
     bold, and says what is bold in spans."""
-    style = element.get("style")
-    if not style:
+    if not element.get("style"):
         return marks
-    said = {name.lower(): value.strip().lower() for name, value in _STYLE.findall(style)}
+    said = declarations(element)
     marks = dict(marks)
     if weight := said.get("font-weight"):
         _switch(marks, "bold", bool(_BOLD.fullmatch(weight)), weight in ("inherit", "unset"))
@@ -297,7 +296,7 @@ def _table(element: Element, marks: Marks) -> Flow:
     if not rows:
         return [None, *chain.from_iterable(caption)]
     if len(rows) == 1 and len(rows[0]) == 1:  # a frame, as mails have around everything
-        return chain(*caption, rows[0][0]["content"])
+        return chain(*caption, (block for block in rows[0][0]["content"] if block != paragraph()))
     return chain(*caption, [{"type": "table", "content": [{"type": "tableRow", "content": row} for row in rows]}])
 
 

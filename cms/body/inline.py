@@ -1,4 +1,4 @@
-"""The inline nodes of one block: nested by their marks, and as plain text."""
+"""What views have in common: inline nodes nested by their marks and as plain text, and what there is to see at all."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ def nested(nodes: Iterable[Node], leaf: Callable[[Node], str], wrap: Callable[[N
         "".join(map(leaf, group)) if mark is None else wrap(mark, nested(group, leaf, wrap, depth + 1))
         for mark, group in groupby(nodes, outer)
     )
+
+
+_TEXTS = frozenset({"paragraph", "heading", "codeBlock"})
+_HOLDERS = frozenset({"bulletList", "orderedList", "listItem", "blockquote"})
+
+
+def is_blank(node: Node) -> bool:
+    """Whether there is nothing to see in it: it is room to type, and every view leaves it out."""
+    if node["type"] in _TEXTS:
+        return not plain(node).strip()
+    return node["type"] in _HOLDERS and all(map(is_blank, node["content"]))
+
+
+def shown(node: Node) -> list[Node]:
+    """What is in it, without what is blank."""
+    return [child for child in node.get("content", ()) if not is_blank(child)]
 
 
 def plain(node: Node) -> str:

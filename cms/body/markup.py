@@ -13,7 +13,7 @@ from html import escape
 
 from cms import slugs
 from cms.body import addresses
-from cms.body.inline import nested, plain
+from cms.body.inline import nested, plain, shown
 from cms.body.links import NOTHING, Links
 from cms.body.schema import Document, Node
 
@@ -65,7 +65,7 @@ class Printer:
         self.anchors = anchors(document)
 
     def blocks(self, node: Node) -> str:
-        return "".join(map(self.block, node.get("content", ())))
+        return "".join(map(self.block, shown(node)))
 
     def block(self, node: Node) -> str:
         return self._PRINT[node["type"]](self, node)
@@ -88,28 +88,29 @@ class Printer:
         return _tag("a", content, href=target.path, title=attrs.get("title"), data_article_id=attrs["articleId"])
 
     def _paragraph(self, node: Node) -> str:
-        content = self.inline(node)
-        return _tag("p", content) if content else ""
+        return _tag("p", self.inline(node))
 
     def _heading(self, node: Node) -> str:
-        content = self.inline(node)
-        return _tag(f"h{node['attrs']['level']}", content, id=self.anchors.get(id(node))) if content else ""
+        level, anchor = node["attrs"]["level"], self.anchors[id(node)]
+        return _tag(f"h{level}", self.inline(node), id=anchor)
 
     def _list(self, node: Node) -> str:
         tag = "ol" if node["type"] == "orderedList" else "ul"
         return _tag(tag, self.blocks(node), start=node.get("attrs", {}).get("start"))
 
     def _item(self, node: Node) -> str:
-        lead, *rest = node["content"]
-        if any(child["type"] == "paragraph" for child in rest):
-            return _tag("li", self.blocks(node))
-        return _tag("li", self.inline(lead) + "".join(map(self.block, rest)))
+        content = shown(node)
+        paragraphs = sum(child["type"] == "paragraph" for child in content)
+        if paragraphs == 1 and content[0]["type"] == "paragraph":
+            return _tag("li", self.inline(content[0]) + "".join(map(self.block, content[1:])))
+        return _tag("li", "".join(map(self.block, content)))
 
     def _quote(self, node: Node) -> str:
         cite = node.get("attrs", {}).get("cite")
+        content = self.blocks(node)
         if not cite or (addresses.is_web(cite) and addresses.safe(cite) == cite):
-            return _tag("blockquote", self.blocks(node), cite=cite)
-        return _tag("blockquote", self.blocks(node) + _tag("footer", _tag("cite", escape(cite, quote=False))))
+            return _tag("blockquote", content, cite=cite)
+        return _tag("blockquote", content + _tag("footer", _tag("cite", escape(cite, quote=False))))
 
     def _code(self, node: Node) -> str:
         language = node.get("attrs", {}).get("language")

@@ -23,6 +23,8 @@ def text(document: Document) -> str:
 
 def block_text(node: Node) -> str:
     """The text of one block."""
+    if inline.is_blank(node):
+        return ""
     kind = node["type"]
     if kind in ("paragraph", "heading", "codeBlock"):
         return inline.plain(node).strip("\n")

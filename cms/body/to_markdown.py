@@ -15,7 +15,7 @@ from cms.body.schema import Document, Node
 
 def markdown(document: Document, links: Links = NOTHING) -> str:
     """The whole document; reading it again gives the same one."""
-    printed = _Markdown(Printer(document, links)).blocks(document.get("content", []))
+    printed = _Markdown(Printer(document, links)).blocks(document)
     return printed + "\n" if printed else ""
 
 
@@ -23,16 +23,16 @@ class _Markdown:
     def __init__(self, printer: Printer) -> None:
         self.printer = printer
 
-    def blocks(self, nodes: list[Node], between: str = "\n\n") -> str:
+    def blocks(self, node: Node, between: str = "\n\n") -> str:
         printed: list[str] = []
         before = ""
-        for node in nodes:
-            text = self._PRINT.get(node["type"], _Markdown._html)(self, node)
-            if text and node["type"] == before and before in ("bulletList", "orderedList"):
+        for block in inline.shown(node):
+            text = self._PRINT.get(block["type"], _Markdown._html)(self, block)
+            if text and block["type"] == before and before in ("bulletList", "orderedList"):
                 printed.append("<!-- -->")  # two lists in a row would be one
             if text:
                 printed.append(text)
-                before = node["type"]
+                before = block["type"]
         return between.join(printed)
 
     def _html(self, node: Node) -> str:
@@ -53,27 +53,27 @@ class _Markdown:
         text = self._paragraph(node)
         if not text or "\n" in text:
             return self._html(node)
-        return "#" * int(node["attrs"]["level"]) + " " + re.sub("#$", r"\#", text)
+        return "#" * int(node["attrs"]["level"]) + " " + re.sub(r"(?<!\\)#$", r"\#", text)
 
     def _list(self, node: Node) -> str:
         start = node.get("attrs", {}).get("start", 1)
         ordered = node["type"] == "orderedList"
-        loose = any(sum(child["type"] == "paragraph" for child in item["content"]) > 1 for item in node["content"])
+        loose = any(sum(child["type"] == "paragraph" for child in item["content"]) > 1 for item in inline.shown(node))
         items = [
-            self._item(item, f"{start + i}. " if ordered else "- ", loose) for i, item in enumerate(node["content"])
+            self._item(item, f"{start + i}. " if ordered else "- ", loose) for i, item in enumerate(inline.shown(node))
         ]
         return ("\n\n" if loose else "\n").join(items)
 
     def _item(self, node: Node, marker: str, loose: bool) -> str:
-        lists = all(child["type"].endswith("List") for child in node["content"][1:])
-        text = self.blocks(node["content"], "\n" if lists and not loose else "\n\n")
+        tight = not loose and all(map(_can_follow_text, node["content"][1:]))
+        text = self.blocks(node, "\n" if tight else "\n\n")
         return marker + text.replace("\n", "\n" + " " * len(marker)).replace("\n" + " " * len(marker) + "\n", "\n\n")
 
     def _quote(self, node: Node) -> str:
         if node.get("attrs", {}).get("cite"):
             return self._html(node)
-        text = self.blocks(node["content"])
-        return "\n".join(f"> {line}".rstrip(" ") for line in text.split("\n"))
+        text = self.blocks(node)
+        return "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
 
     def _code(self, node: Node) -> str:
         text = inline.plain(node)
@@ -88,7 +88,7 @@ class _Markdown:
         return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
 
     def _cell(self, node: Node) -> str:
-        return re.sub(r"(?<!\\)\|", r"\|", self._paragraph(node["content"][0]))
+        return self._paragraph(node["content"][0]).replace("|", "\\|")
 
     _PRINT: dict[str, Callable[[_Markdown, Node], str]] = {
         "paragraph": _paragraph,
@@ -101,6 +101,13 @@ class _Markdown:
         "horizontalRule": lambda self, node: "***",
         "table": _table,
     }
+
+
+def _can_follow_text(node: Node) -> bool:
+    """Whether it is a list that Markdown sees without an empty line before it."""
+    if node["type"] == "orderedList" and node.get("attrs", {}).get("start", 1) != 1:
+        return False
+    return node["type"].endswith("List") and not inline.is_blank(node["content"][0]["content"][0])
 
 
 def _is_simple(rows: list[list[Node]]) -> bool:
@@ -147,7 +154,7 @@ class _Line:
         text = re.sub(r" *\n *", "\n", self._span(0, len(self.nodes), 0)).strip(" ")
         text = _LINE_START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", text)
         # Markdown would strip these at the edges; a Japanese paragraph begins with one.
-        return re.sub(r"^\s+|\s+$", lambda m: "".join(f"&#{ord(c)};" for c in m[0] if c not in " \n"), text)
+        return re.sub(r"^\s+|\s+$", lambda m: "".join(c if c in " \n" else f"&#{ord(c)};" for c in m[0]), text)
 
     def _span(self, start: int, stop: int, depth: int) -> str:
         printed = ""

@@ -29,7 +29,7 @@ _MARKS = {
 def portable_text(document: Document) -> list[Block]:
     """The blocks, each with a _key that is unique in the document."""
     blocks: list[Block] = []
-    for i, node in enumerate(document["content"]):
+    for i, node in enumerate(inline.shown(document)):
         id = node["attrs"].get("id", str(i))
         for nth, block in enumerate(_blocks(node)):
             # A list or a quote becomes several; the first keeps the id.
@@ -52,7 +52,7 @@ def _blocks(node: Node, style: str = "normal") -> Iterator[Block]:
 
 
 def _quote(node: Node) -> Iterator[Block]:
-    *before, last = [block for child in node["content"] for block in _blocks(child, "blockquote")]
+    *before, last = [block for child in inline.shown(node) for block in _blocks(child, "blockquote")]
     cite = node.get("attrs", {}).get("cite")
     yield from before
     yield last | ({"cite": cite} if cite else {})
@@ -60,7 +60,7 @@ def _quote(node: Node) -> Iterator[Block]:
 
 def _list(node: Node, style: str, level: int) -> Iterator[Block]:
     item = {"listItem": "number" if node["type"] == "orderedList" else "bullet", "level": level}
-    for child in node["content"]:
+    for child in inline.shown(node):
         paragraphs = [block for block in child["content"] if block["type"] == "paragraph"]
         yield _text_block(_lines(paragraphs), style) | item
         for block in child["content"]:

@@ -98,7 +98,7 @@ class ArticleLinkBlock(Block):
 
 
 def blocks(document: Document, links: Links = NOTHING) -> list[Block]:
-    """The top level of the document, typed; empty paragraphs and headings are left out, as in its html."""
+    """The top level of the document, typed; what is blank is left out, as in its html."""
     return _Typing(Printer(document, links)).all(document["content"], "")
 
 
@@ -107,7 +107,7 @@ class _Typing:
         self.printer = printer
 
     def all(self, nodes: list[Node], parent: str) -> list[Block]:
-        return [self._block(node, f"{parent}.{i}") for i, node in enumerate(nodes) if not is_blank(node)]
+        return [self._block(node, f"{parent}.{i}") for i, node in enumerate(nodes) if not inline.is_blank(node)]
 
     def _block(self, node: Node, place: str) -> Block:
         key = node.get("attrs", {}).get("id", place)
@@ -117,7 +117,7 @@ class _Typing:
         return HeadingBlock(*base, inline.plain(node), attrs["level"], self.printer.anchors[id(node)])
 
     def _list(self, node: Node, attrs: dict[str, Any], base: tuple[str, str]) -> Block:
-        items = [self._item(item, f"{base[0]}.{i}") for i, item in enumerate(node["content"])]
+        items = [self._item(item, f"{base[0]}.{i}") for i, item in enumerate(inline.shown(node))]
         return ListBlock(*base, node["type"] == "orderedList", items)
 
     def _item(self, node: Node, place: str) -> ListItem:
@@ -152,7 +152,3 @@ class _Typing:
         "embed": lambda self, node, attrs, base: EmbedBlock(*base, attrs["provider"], attrs["url"], attrs.get("title")),
         "articleLink": lambda self, node, attrs, base: ArticleLinkBlock(*base, key("Article", attrs["articleId"])),
     }
-
-
-def is_blank(node: Node) -> bool:
-    return node["type"] in ("paragraph", "heading") and not node.get("content")

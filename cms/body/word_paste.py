@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-_LEVEL = re.compile(r"mso-list:[^;]*\blevel(\d)", re.IGNORECASE)
-_IGNORED = re.compile(r"mso-list:\s*ignore", re.IGNORECASE)
+from cms.body.style import declarations
+
+_LEVEL = re.compile(r"\blevel(\d)")
 _NUMBER = re.compile(r"\(?(\d{1,6}|[a-zA-Z]{1,4})[.)]")
 _BULLET = re.compile(r"\s*([·•▪§o–-]|\(?\w{1,4}[.)])[\s\xa0]{2,}")
 
@@ -23,7 +24,7 @@ def _level(element: Element) -> int:
     """How deep in a list Word has it, from 1; 0 for what is no item."""
     if element.tag != "p":
         return 0
-    if found := _LEVEL.search(element.get("style", "")):
+    if found := _LEVEL.search(declarations(element).get("mso-list", "")):
         return int(found[1])
     return 1 if element.get("class", "").lower().startswith("msolistparagraph") else 0
 
@@ -72,7 +73,7 @@ def _take_marker(item: Element) -> str:
     """Removes the bullet or number, which Word marks as to be ignored, and returns it."""
     for parent in item.iter():
         for i, child in enumerate(parent):
-            if _IGNORED.search(child.get("style", "")):
+            if declarations(child).get("mso-list") == "ignore":
                 marker = "".join(child.itertext())
                 _keep_tail(parent, i, child.tail or "")
                 return marker
