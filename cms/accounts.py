@@ -84,8 +84,8 @@ async def create_token(
 
 
 async def authenticate(token: str) -> Actor:
-    """The actor behind a bearer token. Raises Unauthenticated for one that is unknown, expired or revoked, or whose user
-    is disabled: all with the same words."""
+    """The actor behind a bearer token. Raises Unauthenticated for one that is unknown, expired or revoked, or whose
+    user is disabled: all with the same words."""
     row = await Token.filter(digest=digest(token), revoked_at=None).first() if token.isascii() else None
     now = clock.now()
     if row is None or (row.expires_at is not None and row.expires_at <= now):

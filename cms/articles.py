@@ -144,18 +144,12 @@ async def update_editorial(
             fields += ["embargoed_until", "version"]
         if fields:
             await article.save(update_fields=fields)
-            await events.record(
-                actor,
-                "article.embargo_changed" if "embargoed_until" in fields else "article.editorial_changed",
-                article_id=id,
-                changed=[field for field in fields if field != "version"],
-                **({"reason": reason} if reason else {}),
-            )
+            await _record_editorial(actor, id, [field for field in fields if field != "version"], reason)
         return await Head.get(article_id=id)
 
 
 async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> Article:
-    """The story, held until the transaction ends. Raises NotFound (hidden ones too), and Conflict for a stale version."""
+    """The story, held until the transaction ends. Raises NotFound (hidden ones too), Conflict for a stale version."""
     article = await query(actor, Article, Perspective.DRAFT).filter(id=id).select_for_update().first()
     if article is None:
         raise NotFound("There is no story with that id.")
@@ -175,7 +169,7 @@ def refuse_closed(article: Article, verb: str) -> None:
 
 
 async def copy(revision_id: UUID, table: str, **more: Any) -> None:
-    """Copy a revision's content onto the story's row in head or live, with values for the columns that these have more."""
+    """Copy a revision's content onto the story's row in head or live; more: values for columns that these have more."""
     columns = [*CONTENT, *more]
     params: list[Any] = [revision_id]
     values = list(CONTENT)
@@ -184,7 +178,7 @@ async def copy(revision_id: UUID, table: str, **more: Any) -> None:
         values.append(f"${len(params)}")
     updates = ", ".join(f"{column} = excluded.{column}" for column in (*columns, "revision_id"))
     await connections.get("default").execute_query(
-        f"insert into {table} (article_id, revision_id, {', '.join(columns)}) "  # noqa: S608 - constants
+        f"insert into {table} (article_id, revision_id, {', '.join(columns)}) "
         f"select article_id, id, {', '.join(values)} from revision where id = $1 "
         f"on conflict (article_id) do update set {updates}",
         params,
@@ -312,9 +306,8 @@ async def _readable(actor: Actor, wanted: Sequence[UUID]) -> set[UUID]:
         return set()
     drafts = query(actor, Head, Perspective.DRAFT).filter(article_id__in=list(wanted))
     live = Live.filter(article_id__in=list(wanted))
-    return {
-        *await drafts.values_list("article_id", flat=True),
-        *await live.values_list("article_id", flat=True),
+    return {row.article_id async for row in drafts.only("article_id")} | {
+        row.article_id async for row in live.only("article_id")
     }
 
 
@@ -406,7 +399,7 @@ async def _slugs_in_use(article: Article, head: Head) -> list[tuple[str, str]]:
 
 async def _last_revision(article_id: UUID) -> Revision:
     last = await Revision.filter(article_id=article_id).order_by("-number").first()
-    assert last is not None  # noqa: S101 - a story is made with its first
+    assert last is not None
     return last
 
 
@@ -441,3 +434,9 @@ def _set_embargo(actor: Actor, article: Article, until: datetime | None, reason:
         )
     article.embargoed_until = until
     article.version += 1
+
+
+async def _record_editorial(actor: Actor, id: UUID, changed: list[str], reason: str | None) -> None:
+    type = "article.embargo_changed" if "embargoed_until" in changed else "article.editorial_changed"
+    detail: dict[str, Any] = {"changed": changed, **({"reason": reason} if reason else {})}
+    await events.record(actor, type, article_id=id, **detail)

@@ -25,7 +25,7 @@ class Key:
 
     name: str
     sql: str
-    type: type
+    type: type[Any]
     descending: bool = False
     nullable: bool = False
 

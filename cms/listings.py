@@ -1,6 +1,7 @@
 """Lists of stories: what is filed under a term, filters, orders, counts and facets, for either perspective.
 
-Owns the derived tables live_term and head_term: which stories stand under a tag, an author, or a section and those above it.
+Owns the derived tables live_term and head_term: which stories stand under a tag, an author, or a
+section and those above it.
 """
 
 from __future__ import annotations

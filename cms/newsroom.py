@@ -109,7 +109,7 @@ async def _set_locales(site: Site, changes: Mapping[str, Any]) -> None:
         if "locales" in changes:
             raise Invalid.field("locales", "locale", f"locales must contain the site's own, {locale}.")
         locales.append(locale)
-    used = set(await Head.all().distinct().values_list("locale", flat=True))
+    used = {row["locale"] for row in await Head.all().distinct().values("locale")}
     if lost := sorted(used - set(locales)):
         raise Invalid.field("locales", "in_use", f"There are stories in {', '.join(lost)}; keep it among the locales.")
     site.locale, site.locales = locale, locales

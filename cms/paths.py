@@ -138,7 +138,8 @@ async def _take(kind: SlugKind, locale: str, slug: str, target_id: UUID) -> bool
     """Waits for a concurrent transaction that is taking the same one."""
     client = connections.get("default")
     await client.execute_query(
-        "insert into slug (id, kind, locale, slug, target_id, public, created_at) values ($1, $2, $3, $4, $5, false, $6) "
+        "insert into slug (id, kind, locale, slug, target_id, public, created_at) values ($1, $2, $3, $4, $5, false, "
+        "$6) "
         "on conflict (kind, locale, slug) do nothing",
         [ids.new(), kind.value, locale, slug, target_id, clock.now()],
     )

@@ -187,7 +187,8 @@ def _events(actor: Actor) -> str:
     return f"(event.article_id is not null and {_own_story(actor, 'event.article_id')})"
 
 
-# A name can be news itself: readers see a tag, an author or a list from its first live story on, a file while it is used.
+# A name can be news itself: readers see a tag, an author or a list from its first live story on, a file while it is
+# used.
 _AUTHOR_SHOWN = "exists (select from live_term x where x.term_id = author.id)"
 _SHOWN_TO_READERS: dict[type[Model], str] = {
     Tag: "exists (select from live_term x where x.term_id = tag.id)",

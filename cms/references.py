@@ -62,7 +62,8 @@ async def refuse_use(kind: str, id: UUID, name: str) -> None:
 
 
 async def replace(kind: str, old: UUID, new: UUID) -> list[UUID]:
-    """Let head, live and pinned content point at new instead of old, each thing once; returns the live stories changed."""
+    """Let head, live and pinned content point at new instead of old, each thing once; returns the live stories that
+    changed."""
     live = [row[0] for row in await _fetch(f"select article_id from live where {_USES[kind]}", [old])]
     for table in ("head", "live", "revision"):
         current = f" and id in ({_CURRENT})" if table == "revision" else ""

@@ -35,8 +35,8 @@ Route = Head | Live | Section | Tag | Author | Redirect | Gone
 
 
 async def route(actor: Actor, perspective: Perspective, path: str) -> Route | None:
-    """What answers this path; None where nothing does and nothing ever did. Queries and fragments do not count, nor does a
-    slash at the end."""
+    """What answers this path; None where nothing does and nothing ever did. Queries and fragments do not count, nor
+    does a slash at the end."""
     parts = _parts(path)
     if parts is None:
         return None
@@ -62,16 +62,15 @@ def _parts(path: str) -> list[str] | None:
 
 
 async def _term(actor: Actor, perspective: Perspective, parts: list[str]) -> Route | None:
-    model, kind, path = (
-        (Tag, SlugKind.TAG, paths.tag_path) if parts[0] == "tag" else (Author, SlugKind.AUTHOR, paths.author_path)
-    )
+    model: type[Tag] | type[Author] = Tag if parts[0] == "tag" else Author
+    kind = SlugKind.TAG if model is Tag else SlugKind.AUTHOR
     reserved = await Slug.get_or_none(kind=kind, locale="", slug=parts[1])
     if reserved is None:
         return None
-    row = await query(actor, model, perspective).filter(id=reserved.target_id).first()
+    row: Tag | Author | None = await query(actor, model, perspective).filter(id=reserved.target_id).first()
     if row is None or row.slug == parts[1]:
         return row
-    return Redirect(path(row.slug))
+    return Redirect(paths.tag_path(row.slug) if model is Tag else paths.author_path(row.slug))
 
 
 async def _section(tree: paths.Tree, slug: str, given: str) -> Section | Redirect | None:
@@ -89,8 +88,8 @@ async def _story(
     reserved = await Slug.get_or_none(kind=SlugKind.ARTICLE, locale=locale, slug=slug)
     if reserved is None:
         return None
-    model = Head if perspective is Perspective.DRAFT else Live
-    row = await query(actor, model, perspective).filter(article_id=reserved.target_id).first()
+    model: type[Head] | type[Live] = Head if perspective is Perspective.DRAFT else Live
+    row: Head | Live | None = await query(actor, model, perspective).filter(article_id=reserved.target_id).first()
     if row is None:
         return await _gone(reserved) if perspective is Perspective.PUBLISHED else None
     if perspective is Perspective.PUBLISHED and not reserved.public:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from tortoise import connections
@@ -13,6 +13,8 @@ from cms.database import transaction
 from cms.errors import Conflict, Invalid, NotFound
 from cms.models import Author, AuthorKind, Live, Section, SlugKind, Tag, TagName
 from cms.permissions import Action, Actor, require
+
+T = TypeVar("T", Section, Tag, Author)
 
 MAX_NAME = 200
 MAX_TEXT = 5_000
@@ -138,8 +140,8 @@ async def _set_aliases(tag: Tag, aliases: Sequence[str]) -> None:
     for alias in await TagName.filter(tag_id=tag.id):
         if alias.key != own and alias.key not in wanted:
             await alias.delete()
-    for alias in wanted.values():
-        await _claim_name(tag, alias, "aliases")
+    for name in wanted.values():
+        await _claim_name(tag, name, "aliases")
 
 
 # ---------------------------------------------------------------- sections
@@ -328,7 +330,7 @@ async def media_use(given: Mapping[str, Any] | None, field: str) -> tuple[UUID |
     }
 
 
-async def _for_update(model: type[Any], id: UUID) -> Any:
+async def _for_update(model: type[T], id: UUID) -> T:
     row = await model.filter(id=id).select_for_update().first()
     if row is None:
         raise NotFound(f"There is no {model.__name__.lower()} with that id.")

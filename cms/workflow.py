@@ -172,7 +172,7 @@ async def publish_due() -> int:
     for column, effect in (("publish_at", _fire_publish), ("unpublish_at", _fire_unpublish)):
         rows = (
             await connections.get("default").execute_query(
-                f"select id from article where {column} <= now() order by {column}, id"  # noqa: S608 - constants
+                f"select id from article where {column} <= now() order by {column}, id"
             )
         )[1]
         for row in rows:
@@ -365,14 +365,15 @@ _EVENTS = {
 async def _record(actor: Actor, article: Article, name: Transition, wish: Wish) -> None:
     note = taxonomy.text(wish.note, "note")
     moments = {"publish_at": wish.publish_at, "unpublish_at": wish.unpublish_at}
+    detail: dict[str, Any] = {"note": note} if note else {}
+    detail |= {key: moment.isoformat() for key, moment in moments.items() if moment is not None}
     await events.record(
         actor,
         _EVENTS[name],
         article_id=article.id,
         public=name in _PUBLIC,
         status=article.status.value,
-        **({"note": note} if note else {}),
-        **{key: moment.isoformat() for key, moment in moments.items() if moment is not None},
+        **detail,
         **wish.detail,
     )
 

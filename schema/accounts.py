@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from cms import ids, models
+from cms import models
 from cms.models import Role, TokenScope
 from cms.permissions import PUBLIC, Actor
 from schema.context import Info
@@ -13,7 +13,8 @@ from schema.node import Node
 strawberry.enum(
     Role,
     description=(
-        "CONTRIBUTOR: own stories and the library. EDITOR: all stories, taxonomy, lists. CHIEF: withdraw, embargo, rules. "
+        "CONTRIBUTOR: own stories and the library. EDITOR: all stories, taxonomy, lists. CHIEF: withdraw, embargo, "
+        "rules. "
         "ADMIN: people, tokens, site. Each may do what those before may."
     ),
 )
@@ -31,10 +32,6 @@ class User(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.User)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.User]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("User", root.id))
 
     @strawberry.field(description="For the user's own eyes and ADMIN's; null for others.")
     def email(root: strawberry.Parent[models.User], info: Info) -> str | None:

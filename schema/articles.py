@@ -13,7 +13,7 @@ from cms.errors import Invalid
 from cms.keyset import Paging
 from cms.models import Content as ContentRow
 from cms.models import CorrectionKind
-from cms.permissions import query
+from cms.permissions import Perspective, query
 from schema import listings as lists
 from schema import media
 from schema.accounts import User
@@ -23,7 +23,7 @@ from schema.context import Info
 from schema.editorial import Editorial
 from schema.inputs import given, maybe
 from schema.node import Node
-from schema.perspective import Perspective, PerspectiveArg
+from schema.perspective import PerspectiveArg
 from schema.problems import Problem
 from schema.scalars import After, Before, First, Last, described, key
 from schema.seo import Seo, seo
@@ -69,7 +69,8 @@ _FIRST_RELATED = Annotated[int, described("How many; 0 to 20.")]
 
 @strawberry.interface(
     description=(
-        "What a reader sees of a story. Article (live) and Revision (any version) have the same fields, so that one fragment "
+        "What a reader sees of a story. Article (live) and Revision (any version) have the same fields, so that one "
+        "fragment "
         "on Content serves the live site and previews."
     )
 )
@@ -82,7 +83,9 @@ class Content(Node):
     updated_at: datetime = strawberry.field(description="When the content shown here last changed.")
 
     @strawberry.field(
-        description="The site path, e.g. /conflict/a-slug; for a locale that is not the site's own, /fr/conflict/un-slug."
+        description=(
+            "The site path, e.g. /conflict/a-slug; for a locale that is not the site's own, /fr/conflict/un-slug."
+        )
     )
     async def path(root: strawberry.Parent[ContentRow], info: Info) -> str:
         return await info.context.path(root)
@@ -119,7 +122,9 @@ class Content(Node):
         return await media.use(info, root.lead_media_id, root.lead_use)  # type: ignore[return-value]
 
     @strawberry.field(
-        description="Curated ones in the editor's order, then automatic ones up to first. Only what this viewer may read."
+        description=(
+            "Curated ones in the editor's order, then automatic ones up to first. Only what this viewer may read."
+        )
     )
     async def related_posts(
         root: strawberry.Parent[ContentRow], info: Info, first: _FIRST_RELATED = 3
@@ -190,10 +195,6 @@ class Article(Content):
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Live | models.Head)
 
-    @strawberry.field(description="Opaque; the same for ever, in every perspective.")
-    def id(root: strawberry.Parent[ContentRow]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Article", root.article_id))
-
     @strawberry.field(description="When readers first saw it; null where they never did.")
     async def first_published_at(root: strawberry.Parent[ContentRow], info: Info) -> datetime | None:
         return await dated(info, root, "first_published_at")
@@ -212,7 +213,8 @@ class Article(Content):
 
     @strawberry.field(
         description=(
-            "Null unless the viewer is a member of staff who may see this story's editorial data. PREVIEW tokens get null."
+            "Null unless the viewer is a member of staff who may see this story's editorial data. PREVIEW tokens get "
+            "null."
         )
     )
     async def editorial(root: strawberry.Parent[ContentRow], info: Info) -> Editorial | None:
@@ -227,10 +229,6 @@ class Revision(Content):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Revision)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Revision]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Revision", root.id))
 
     @strawberry.field(description="Readers see this version now.")
     async def is_live(root: strawberry.Parent[models.Revision], info: Info) -> bool:
@@ -404,7 +402,8 @@ class CreateArticleInput(_ContentInput):
 
 @strawberry.input(
     description=(
-        "Saves a new head revision; what readers see does not change. Absent stays, null clears. autosave: may be folded into "
+        "Saves a new head revision; what readers see does not change. Absent stays, null clears. autosave: may be "
+        "folded into "
         "the revision before it."
     )
 )

@@ -153,7 +153,9 @@ class DividerBlock(Block):
 
 
 @strawberry.type(
-    description="A link to another story, on its own. article is null, and html empty, while its target is not readable."
+    description=(
+        "A link to another story, on its own. article is null, and html empty, while its target is not readable."
+    )
 )
 class ArticleLinkBlock(Block):
     is_type_of = _is(body.ArticleLinkBlock)

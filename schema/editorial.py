@@ -11,13 +11,13 @@ import strawberry
 
 from cms import models, workflow
 from cms.keyset import Key, Listing, Paging, Where
+from cms.models import ArticleStatus
 from cms.workflow import Transition
 from schema import events
 from schema.accounts import User
 from schema.connection import Connection, Rows
 from schema.context import Info
 from schema.events import Event
-from schema.listings import ArticleStatus
 from schema.scalars import After, Before, First, Last
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Editorial:
     )
     version: int = strawberry.field(
         description=(
-            "Grows with every change of content, status, schedule or embargo (not with locks, comments, assignment or note). "
+            "Grows with every change of content, status, schedule or embargo (not with locks, comments, assignment "
+            "or note). "
             "Give it back as expectedVersion."
         )
     )

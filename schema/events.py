@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from cms import ids, models
+from cms import models
 from cms.errors import Forbidden, Unauthenticated
 from cms.keyset import Key, Listing, Paging, Where
 from cms.permissions import PUBLIC, visible
@@ -32,10 +32,6 @@ class Event(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Event)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Event]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Event", root.id))
 
     @strawberry.field(description="Who did it; null for the system.")
     async def actor(root: strawberry.Parent[models.Event], info: Info) -> User | None:

@@ -87,7 +87,8 @@ class StatusFilter:
 
 @strawberry.input(
     description=(
-        "Fields together are all meant. null is an error, except in isNull; an absent field does not filter; in: [] matches "
+        "Fields together are all meant. null is an error, except in isNull; an absent field does not filter; in: [] "
+        "matches "
         "nothing; notIn: [] matches all. Unknown slugs match nothing."
     )
 )

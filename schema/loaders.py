@@ -25,7 +25,7 @@ class Loaders:
 
     async def visible(self, model: type[M], key: UUID) -> M | None:
         """The row with this primary key, where the actor may read it."""
-        return await self._one("visible", model, lambda: query(self._actor, model, self._perspective)).load(key)
+        return (await self.visible_each(model, [key]))[0]
 
     async def visible_many(self, model: type[M], keys: list[UUID]) -> list[M]:
         """Those with these primary keys that the actor may read, in this order."""

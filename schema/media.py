@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from cms import ids, media, models
+from cms import media, models
 from cms.models import MediaKind
 from schema.context import Info
 from schema.node import Node
@@ -42,10 +42,6 @@ class Media(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Media)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Media]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Media", root.id))
 
     @strawberry.field(description="What must stay in view when it is cropped.")
     def focal_point(root: strawberry.Parent[models.Media]) -> FocalPoint | None:
@@ -80,7 +76,8 @@ class Use:
     said: Mapping[str, Any]
 
     def own_or(self, name: str) -> str | None:
-        return self.said.get(name) or getattr(self.media, name)
+        said: str | None = self.said.get(name) or getattr(self.media, name)
+        return said
 
 
 async def use(info: Info, media_id: UUID | None, said: Mapping[str, Any] | None) -> Use | None:

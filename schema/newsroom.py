@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from cms import ids, models, newsroom
+from cms import models, newsroom
 from cms.errors import Invalid
 from cms.permissions import query
 from schema import media
@@ -62,10 +62,6 @@ class StoryList(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.StoryList)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.StoryList]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("StoryList", root.id))
 
     @strawberry.field(description="Its stories, in order.")
     async def articles(

@@ -17,6 +17,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
     get_operation_ast,
 )
@@ -30,9 +31,12 @@ from schema.scalars import described
 strawberry.enum(
     Perspective,
     description=(
-        "DRAFT shows every article as its newest revision, through every relation, filter, order, search and count below; "
-        "for staff and PREVIEW tokens (a CONTRIBUTOR sees own stories only). One operation has one perspective: an omitted "
-        "argument follows the others, two different ones are an error, none at all is PUBLISHED. Mutations answer in DRAFT."
+        "DRAFT shows every article as its newest revision, through every relation, filter, order, search and count "
+        "below; "
+        "for staff and PREVIEW tokens (a CONTRIBUTOR sees own stories only). One operation has one perspective: an "
+        "omitted "
+        "argument follows the others, two different ones are an error, none at all is PUBLISHED. Mutations answer in "
+        "DRAFT."
     ),
 )
 PerspectiveArg = Annotated[
@@ -77,15 +81,8 @@ def _asked(
         if isinstance(node, FieldNode):
             for argument in node.arguments or ():
                 if argument.name.value == "perspective":
-                    value = argument.value
-                    name = (
-                        value.value
-                        if isinstance(value, EnumValueNode)
-                        else variables.get(value.name.value)
-                        if isinstance(value, VariableNode)
-                        else None
-                    )
-                    if name in permissions.Perspective.__members__:
+                    name = _given(argument.value, variables)
+                    if isinstance(name, str) and name in permissions.Perspective.__members__:
                         yield permissions.Perspective(name)
         elif isinstance(node, InlineFragmentNode):
             yield from _asked(node.selection_set, fragments, variables, seen)
@@ -93,6 +90,13 @@ def _asked(
             seen.add(node.name.value)
             if fragment := fragments.get(node.name.value):
                 yield from _asked(fragment.selection_set, fragments, variables, seen)
+
+
+def _given(value: ValueNode, variables: dict[str, Any]) -> Any:
+    """An argument's value, which nobody has checked yet where it is a variable."""
+    if isinstance(value, VariableNode):
+        return variables.get(value.name.value)
+    return value.value if isinstance(value, EnumValueNode) else None
 
 
 class OnePerspective(SchemaExtension):

@@ -54,10 +54,6 @@ class RedirectRule(Node):
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Slug)
 
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Slug]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("RedirectRule", root.id))
-
     @strawberry.field(description="The old site path.")
     async def path(root: strawberry.Parent[models.Slug], info: Info) -> str:
         return (await _location(root, info)).rpartition("/")[0] + "/" + root.slug

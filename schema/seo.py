@@ -9,6 +9,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from cms import body, models
+from cms import media as library
 from schema import media
 from schema.context import Info
 from schema.media import MediaUse
@@ -56,7 +57,7 @@ async def _json_ld(
     tags = await context.loaders.known_many(models.Tag, list(row.tag_ids))
     section = (await context.tree()).by_id.get(row.section_id) if row.section_id else None
     published = row.published_at if isinstance(row, models.Live) else None
-    picture = media.media.url(image.media) if image else None
+    picture = library.url(image.media) if image else None
     told = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from cms import ids, models, paths, slugs, taxonomy
+from cms import models, paths, slugs, taxonomy
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
 from cms.models import AuthorKind
@@ -40,10 +40,6 @@ class Section(Node):
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Section)
 
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Section]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Section", root.id))
-
     @strawberry.field(description="The site path: the slugs from the root to here.")
     async def path(root: strawberry.Parent[models.Section], info: Info) -> str:
         return (await info.context.tree()).path(root)
@@ -67,9 +63,9 @@ class Section(Node):
         filter: listings.FilterArg = None,
         order_by: listings.OrderArg = None,
     ) -> _Stories | None:
-        return await listings.stories(
+        return await listings.stories(  # type: ignore[no-any-return]
             info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )  # type: ignore[no-any-return]
+        )
 
     @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
     async def article_count(root: strawberry.Parent[models.Section], info: Info) -> int | None:
@@ -85,10 +81,6 @@ class Tag(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Tag)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Tag]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Tag", root.id))
 
     @strawberry.field(description="The site path.")
     def path(root: strawberry.Parent[models.Tag]) -> str:
@@ -111,9 +103,9 @@ class Tag(Node):
         filter: listings.FilterArg = None,
         order_by: listings.OrderArg = None,
     ) -> _Stories | None:
-        return await listings.stories(
+        return await listings.stories(  # type: ignore[no-any-return]
             info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )  # type: ignore[no-any-return]
+        )
 
     @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
     async def article_count(root: strawberry.Parent[models.Tag], info: Info) -> int | None:
@@ -130,10 +122,6 @@ class Author(Node):
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
         return isinstance(obj, models.Author)
-
-    @strawberry.field(description="Opaque; the same for ever.")
-    def id(root: strawberry.Parent[models.Author]) -> strawberry.ID:
-        return strawberry.ID(ids.encode("Author", root.id))
 
     @strawberry.field(description="Their picture.")
     async def portrait(root: strawberry.Parent[models.Author], info: Info) -> media.MediaUse | None:
@@ -154,9 +142,9 @@ class Author(Node):
         filter: listings.FilterArg = None,
         order_by: listings.OrderArg = None,
     ) -> _Stories | None:
-        return await listings.stories(
+        return await listings.stories(  # type: ignore[no-any-return]
             info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )  # type: ignore[no-any-return]
+        )
 
     @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
     async def article_count(root: strawberry.Parent[models.Author], info: Info) -> int | None:

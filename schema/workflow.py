@@ -8,9 +8,10 @@ from typing import Any
 import strawberry
 
 from cms import articles, workflow
-from schema.articles import ArticleResult, CorrectionKind
+from cms.models import CorrectionKind
+from cms.workflow import Transition
+from schema.articles import ArticleResult
 from schema.context import Info
-from schema.editorial import Transition
 from schema.inputs import given, maybe
 from schema.scalars import key
 
@@ -33,7 +34,8 @@ def _story() -> Any:
 
 @strawberry.input(
     description=(
-        "What colleagues need and readers never see; makes no revision and changes no status. Absent stays, null clears. "
+        "What colleagues need and readers never see; makes no revision and changes no status. Absent stays, null "
+        "clears. "
         "reason is required to clear or shorten an embargo."
     )
 )

@@ -63,7 +63,7 @@ class Article(Model):
     assignee: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "cms.User", related_name=False, null=True, on_delete=fields.RESTRICT
     )
-    note = fields.TextField(null=True)
+    note: str | None = fields.TextField(null=True)
     translation_group = fields.UUIDField(description="the id of the story that the others are translations of")
     created_at = fields.DatetimeField()
     trashed_at = fields.DatetimeField(null=True)
@@ -75,8 +75,10 @@ class Article(Model):
     published_at = fields.DatetimeField(null=True, description="the date that is printed")
     source_date = fields.DatetimeField(null=True, description="an imported story's own date")
     gone_at = fields.DatetimeField(null=True, description="since when readers have lost it, until they have it again")
-    gone_reason = fields.CharEnumField(GoneReason, max_length=16, null=True)
-    gone_notice = fields.TextField(null=True)
+    gone_reason: GoneReason | None = fields.CharEnumField(  # type: ignore[assignment]
+        GoneReason, max_length=16, null=True
+    )
+    gone_notice: str | None = fields.TextField(null=True)
     origin_key = fields.TextField(null=True, description="made once: an import's key, or USER:idempotencyKey")
 
     owner_id: UUID | None
@@ -116,18 +118,18 @@ class Content(Model):
     dek = fields.TextField(null=True)
     slug = fields.TextField()
     locale = fields.TextField()
-    author_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
-    author_roles: list[str | None] = ArrayField("text")  # type: ignore[assignment]
-    tag_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
-    related_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
-    lead_use: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
-    seo: dict[str, Any] = fields.JSONField()  # type: ignore[assignment]
-    body: dict[str, Any] = fields.JSONField()  # type: ignore[assignment]
+    author_ids: list[UUID] = ArrayField("uuid")
+    author_roles: list[str | None] = ArrayField("text")
+    tag_ids: list[UUID] = ArrayField("uuid")
+    related_ids: list[UUID] = ArrayField("uuid")
+    lead_use: dict[str, Any] | None = fields.JSONField(null=True)
+    seo: dict[str, Any] = fields.JSONField()
+    body: dict[str, Any] = fields.JSONField()
     html = fields.TextField()
     text = fields.TextField()
     word_count = fields.IntField()
-    body_media_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
-    body_article_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
+    body_media_ids: list[UUID] = ArrayField("uuid")
+    body_article_ids: list[UUID] = ArrayField("uuid")
     updated_at = fields.DatetimeField(description="when the content shown here last changed")
 
     section_id: UUID | None
@@ -156,7 +158,7 @@ class Revision(Content):
     message = fields.TextField(null=True)
     autosave = fields.BooleanField(default=False, description="later autosaves of the same hand fold into it")
     sealed_at = fields.DatetimeField(null=True)
-    names: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
+    names: dict[str, Any] | None = fields.JSONField(null=True)
 
     created_by_id: UUID | None
 

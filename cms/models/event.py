@@ -29,7 +29,7 @@ class Event(Model):
     article_id = fields.UUIDField(null=True)
     subject_id = fields.UUIDField(null=True, description="a section, tag, author, media, list, user or token")
     public = fields.BooleanField(default=False)
-    detail: dict[str, Any] = fields.JSONField()  # type: ignore[assignment]
+    detail: dict[str, Any] = fields.JSONField()
 
     actor_id: UUID | None
 

@@ -21,16 +21,16 @@ class Site(Model):
 
     single = fields.BooleanField(primary_key=True, default=True)
     name = fields.TextField()
-    tagline = fields.TextField(null=True)
+    tagline: str | None = fields.TextField(null=True)
     url = fields.TextField(description="absolute, without a slash at its end")
     locale = fields.TextField(description="the site's own; its paths have no locale in front")
-    locales: list[str] = ArrayField("text")  # type: ignore[assignment]
+    locales: list[str] = ArrayField("text")
     time_zone = fields.TextField()
     logo_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
         "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
     )
-    logo: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
-    social_links: list[dict[str, str]] = fields.JSONField()  # type: ignore[assignment]
+    logo: dict[str, Any] | None = fields.JSONField(null=True)
+    social_links: list[dict[str, str]] = fields.JSONField()
 
     logo_media_id: UUID | None
 
@@ -49,7 +49,7 @@ class StoryList(Model):
     id = fields.UUIDField(primary_key=True, default=ids.new)
     slug = fields.CharField(200, unique=True)
     name = fields.TextField()
-    article_ids: list[UUID] = ArrayField("uuid")  # type: ignore[assignment]
+    article_ids: list[UUID] = ArrayField("uuid")
 
     class Meta:
         table = "story_list"

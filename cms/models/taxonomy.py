@@ -28,7 +28,7 @@ class Section(Model):
     id = fields.UUIDField(primary_key=True, default=ids.new)
     name = fields.TextField()
     slug = fields.CharField(200, unique=True)
-    description = fields.TextField(null=True)
+    description: str | None = fields.TextField(null=True)
     position = fields.IntField(default=0)
     parent: fields.ForeignKeyNullableRelation[Section] = fields.ForeignKeyField(
         "cms.Section", related_name=False, null=True, on_delete=fields.RESTRICT
@@ -48,7 +48,7 @@ class Tag(Model):
     id = fields.UUIDField(primary_key=True, default=ids.new)
     name = fields.TextField()
     slug = fields.CharField(200, unique=True)
-    description = fields.TextField(null=True)
+    description: str | None = fields.TextField(null=True)
 
     class Meta:
         table = "tag"
@@ -79,11 +79,11 @@ class Author(Model):
     key = fields.TextField(description="slugs.identity(name); two people may share one")
     slug = fields.CharField(200, unique=True)
     kind = fields.CharEnumField(AuthorKind, max_length=16, default=AuthorKind.PERSON)
-    bio = fields.TextField(null=True)
+    bio: str | None = fields.TextField(null=True)
     portrait_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
         "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
     )
-    portrait: dict[str, Any] | None = fields.JSONField(null=True)  # type: ignore[assignment]
+    portrait: dict[str, Any] | None = fields.JSONField(null=True)
 
     portrait_media_id: UUID | None
 
