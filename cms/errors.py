@@ -84,3 +84,8 @@ class InUse(CMSError):
 
 class RateLimited(CMSError):
     code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        """retry_after: seconds until another try can be taken."""
+        super().__init__(message)
+        self.retry_after = retry_after

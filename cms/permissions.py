@@ -22,9 +22,11 @@ from cms.models import (
     Revision,
     Role,
     Section,
+    Session,
     Slug,
     StoryList,
     Tag,
+    Token,
     TokenScope,
     User,
 )
@@ -41,7 +43,8 @@ class Perspective(StrEnum):
 class Actor:
     """Who is asking: a user, a token (with its user where it writes), the public or the system.
 
-    A role makes one staff. scopes are those of the token, and all three for a user who signed in.
+    A role makes one staff. scopes are those of the token, and all three for a user who signed in. token_id or session_id
+    is the credential that was shown.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Actor:
     role: Role | None = None
     scopes: frozenset[TokenScope] = frozenset()
     is_system: bool = False
+    token_id: UUID | None = None
+    session_id: UUID | None = None
 
     @property
     def is_staff(self) -> bool:
@@ -161,6 +166,10 @@ def visible(actor: Actor, model: type[Model], perspective: Perspective) -> str:
         return _events(actor)
     if model is User:
         return "true" if actor.is_staff else "false"
+    if model is Token:
+        return "true" if actor.role is Role.ADMIN else _own(actor, "token")
+    if model is Session:
+        return _own(actor, "session")
     if drafts or model is Section:
         return "true"
     return _SHOWN_TO_READERS[model]
@@ -177,6 +186,10 @@ def _own_story(actor: Actor, article_id: str) -> str:
     if not actor.is_staff:  # a preview token
         return f"exists (select from article o where o.id = {article_id} and o.trashed_at is null)"
     return "true"
+
+
+def _own(actor: Actor, table: str) -> str:
+    return f"{table}.user_id = '{actor.user_id}'" if actor.user_id is not None else "false"
 
 
 def _events(actor: Actor) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _default_data_dir() -> Path:
     return Path("/var/lib/copydesk") if os.geteuid() == 0 else Path(".cms")
+
+
+def _split(value: Any) -> Any:
+    """A list as the environment spells it: with commas."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -23,6 +29,14 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address `cms serve` listens on")
     port: int = Field(8000, ge=0, le=65535, description="the port `cms serve` listens on; 0 takes any free one")
     public_url: str | None = Field(None, description="where this server is reached; links are built from it")
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="addresses and networks, with commas between, whose X-Forwarded-For is believed"
+    )
+
+    smtp_url: str | None = Field(
+        None, description="smtp[s]://user:password@host:port that sends invitations and password resets"
+    )
+    mail_from: str | None = Field(None, description="the sender of those; by default copydesk@ the public host")
 
     four_eyes: bool = Field(False, description="nobody approves, schedules or publishes an own story")
 

@@ -13,7 +13,7 @@ from cms.models.article import (
 )
 from cms.models.event import Event
 from cms.models.media import Media, MediaKind
-from cms.models.people import Role, Token, TokenScope, User
+from cms.models.people import Letter, Link, LinkPurpose, Role, Session, Token, TokenScope, Tries, User
 from cms.models.site import Site, StoryList
 from cms.models.slug import Slug, SlugKind
 from cms.models.taxonomy import Author, AuthorKind, Section, Tag, TagName
@@ -29,12 +29,16 @@ __all__ = [
     "Event",
     "GoneReason",
     "Head",
+    "Letter",
+    "Link",
+    "LinkPurpose",
     "Live",
     "Media",
     "MediaKind",
     "Revision",
     "Role",
     "Section",
+    "Session",
     "Site",
     "Slug",
     "SlugKind",
@@ -43,5 +47,6 @@ __all__ = [
     "TagName",
     "Token",
     "TokenScope",
+    "Tries",
     "User",
 ]

@@ -1,4 +1,4 @@
-"""Who works here: users, and the tokens that act for them or read."""
+"""Who works here: users, what opens the newsroom to them (tokens, sessions, links), and how often somebody tried."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ class TokenScope(StrEnum):
     READ = "READ"
     PREVIEW = "PREVIEW"
     WRITE = "WRITE"
+
+
+class LinkPurpose(StrEnum):
+    """Why somebody may choose a password without knowing the old one."""
+
+    INVITATION = "INVITATION"
+    RESET = "RESET"
 
 
 class User(Model):
@@ -70,4 +77,80 @@ class Token(Model):
         constraints = [
             UniqueConstraint(fields=("digest",), name="token_digest"),
             CheckConstraint(check="(scope = 'WRITE') = (user_id is not null)", name="token_write_acts_as_user"),
+        ]
+
+
+class Session(Model):
+    """One browser in which a user signed in; the row goes when it ends. Only the digest of its cookie is kept."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "cms.User", related_name=False, on_delete=fields.RESTRICT
+    )
+    digest = fields.BinaryField()
+    user_agent = fields.CharField(200, description="as the browser calls itself")
+    created_at = fields.DatetimeField()
+    seen_at = fields.DatetimeField(description="written at most once a minute")
+    expires_at = fields.DatetimeField(description="whatever is done with it; it also ends when it is idle")
+
+    user_id: UUID
+
+    class Meta:
+        table = "session"
+        indexes = [
+            Index(fields=("user_id",), name="session_user"),
+            Index(fields=("expires_at",), name="session_expiry"),
+        ]
+        constraints = [UniqueConstraint(fields=("digest",), name="session_digest")]
+
+
+class Link(Model):
+    """A link by which a user chooses a password, once; the row goes when it is used. Only its digest is kept."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "cms.User", related_name=False, on_delete=fields.RESTRICT
+    )
+    purpose = fields.CharEnumField(LinkPurpose, max_length=16)
+    digest = fields.BinaryField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+
+    user_id: UUID
+
+    class Meta:
+        table = "link"
+        indexes = [Index(fields=("user_id",), name="link_user")]
+        constraints = [UniqueConstraint(fields=("digest",), name="link_digest")]
+
+
+class Letter(Model):
+    """An e-mail that is owed. Its link is made when it is sent, so that no secret waits here."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    address = fields.CharField(254, description="as it was asked for, known or not")
+    purpose = fields.CharEnumField(LinkPurpose, max_length=16)
+    created_at = fields.DatetimeField()
+    due_at = fields.DatetimeField(description="when to try (again)")
+    tries = fields.IntField(default=0)
+
+    class Meta:
+        table = "letter"
+        indexes = [Index(fields=("due_at",), name="letter_due")]
+
+
+class Tries(Model):
+    """How often something was tried by or for somebody, and from when on it may be tried again. Keys are digests."""
+
+    key = fields.CharField(64, primary_key=True)
+    account = fields.CharField(64, null=True, description="digest of the address that was tried, where one was")
+    count = fields.IntField()
+    free_at = fields.DatetimeField(description="no further try before")
+    forgotten_at = fields.DatetimeField(description="the row counts for nothing after")
+
+    class Meta:
+        table = "tries"
+        indexes = [
+            Index(fields=("account",), name="tries_account"),
+            Index(fields=("forgotten_at",), name="tries_forgotten"),
         ]
