@@ -10,12 +10,12 @@ from starlette.responses import Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from cms import accounts
 from cms.errors import Unauthenticated
 from cms.permissions import PUBLIC, Actor
 from schema import schema
 from schema.context import Context
-from schema.errors import BAD_REQUEST, formatted
+from schema.errors import BadRequest, formatted
+from schema.viewer import viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
 MAX_PUBLIC_BODY = 64 * 1024
@@ -26,16 +26,9 @@ _GRAPHQL = "application/graphql-response+json"
 _PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Accept"}
 
 
-class BadRequest(Exception):
-    """A request that is not a GraphQL request at all."""
-
-    def __init__(self, status: int, message: str, code: str = BAD_REQUEST) -> None:
-        self.status, self.message, self.code = status, message, code
-
-
 async def graphql(request: Request) -> Response:
     try:
-        actor = await _actor(request)
+        actor = await viewer(request)
         params = await _params(request, MAX_BODY if actor != PUBLIC else MAX_PUBLIC_BODY)
         return await _answer(request, actor, params)
     except BadRequest as error:
@@ -44,18 +37,6 @@ async def graphql(request: Request) -> Response:
         response = _refusal(401, error.message, error.code)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
-
-
-async def _actor(request: Request) -> Actor:
-    given = request.headers.getlist("authorization")
-    if not given:
-        return PUBLIC
-    if len(given) > 1:
-        raise BadRequest(400, "Send one Authorization header.")
-    scheme, _, token = given[0].partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated("Send the token as “Authorization: Bearer TOKEN”.")
-    return await accounts.authenticate(token.strip())
 
 
 async def _params(request: Request, limit: int) -> dict[str, Any]:

@@ -18,6 +18,14 @@ INTERNAL = "INTERNAL"
 BAD_REQUEST = "BAD_REQUEST"
 
 
+class BadRequest(Exception):
+    """A request that is not a GraphQL request at all, with the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str, code: str = BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
 def formatted(error: GraphQLError) -> dict[str, Any]:
     """One entry of a response's errors."""
     cause = error.original_error
