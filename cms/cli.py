@@ -29,6 +29,7 @@ from cms.settings import settings
 T = TypeVar("T")
 
 GRACE_SECONDS = 10
+HUNG_SECONDS = 60  # a worker that is still importing on a busy machine does not answer either
 WEBSOCKET_BYTES = 1024 * 1024
 
 app = typer.Typer(
@@ -79,6 +80,7 @@ def serve(
                 server_header=False,
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_worker_healthcheck=HUNG_SECONDS,
             )
         except _Stopped:  # uvicorn repeats the signal once it has shut down: that is what was asked for
             return

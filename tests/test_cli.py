@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,8 +15,12 @@ import asyncpg
 import httpx
 import pytest
 
+from cms.cli import main
+from cms.settings import settings
 from tests.conftest import Served
 from tests.test_database import alive
+
+Ended: TypeAlias = "subprocess.CompletedProcess[str]"
 
 COMMANDS = ["serve", "migrate", "schema"]
 
@@ -24,6 +29,25 @@ def cms(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **variables}
     command = [sys.executable, "-m", "cms.cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ended]]:
+    """The same within this process, which is much faster."""
+
+    def run(*arguments: str, **variables: str) -> Ended:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["cms", *arguments])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        settings.cache_clear()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, cast(int, ended.value.code), output.out, output.err)
+
+    yield run
+    settings.cache_clear()
 
 
 @pytest.fixture
@@ -48,8 +72,8 @@ async def empty(server_url: str) -> AsyncIterator[str]:
         (["migrate", "now"], "now"),
     ],
 )
-def test_a_wrong_call_is_one_line(arguments: list[str], words: str) -> None:
-    done = cms(*arguments)
+def test_a_wrong_call_is_one_line(call: Callable[..., Ended], arguments: list[str], words: str) -> None:
+    done = call(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("cms: ")
@@ -59,8 +83,8 @@ def test_a_wrong_call_is_one_line(arguments: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command: str) -> None:
-    done = cms(command, "--help")
+def test_help_has_an_example(call: Callable[..., Ended], command: str) -> None:
+    done = call(command, "--help")
     assert done.returncode == 0
     assert f"Usage: cms {command}" in done.stdout
     assert "Example" in done.stdout
@@ -76,8 +100,10 @@ def test_help_has_an_example(command: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-def test_what_the_environment_has_wrong_is_one_line(command: str, variables: dict[str, str], words: str) -> None:
-    done = cms(command, **variables)
+def test_what_the_environment_has_wrong_is_one_line(
+    call: Callable[..., Ended], command: str, variables: dict[str, str], words: str
+) -> None:
+    done = call(command, **variables)
     assert done.returncode == 1
     assert done.stdout == ""
     assert words in done.stderr
@@ -146,7 +172,7 @@ def test_a_port_that_is_taken_stops_serve_and_the_database(data_dir: Path, serve
     assert not alive(data_dir)
 
 
-def test_the_schema_is_printed() -> None:
-    done = cms("schema", CMS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+def test_the_schema_is_printed(call: Callable[..., Ended]) -> None:
+    done = call("schema", CMS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.returncode == 0
     assert "type Query" in done.stdout
