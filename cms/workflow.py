@@ -385,7 +385,9 @@ async def _go_live(article: Article, revision_id: UUID, published_at: datetime |
     now = clock.now()
     if published_at is not None and published_at > now:
         raise Invalid.field("publishedAt", "future", "publishedAt must be in the past; to publish later, schedule it.")
-    article.published_at = published_at or article.published_at or article.source_date or now
+    # A source names a day, and its noon may be yet to come.
+    source_date = min(article.source_date, now) if article.source_date else None
+    article.published_at = published_at or article.published_at or source_date or now
     article.first_published_at = article.first_published_at or article.published_at
     article.gone_at = article.gone_reason = article.gone_notice = None
     await _seal(revision_id)
