@@ -106,7 +106,7 @@ def _vimeo(match: re.Match[str], query: dict[str, str]) -> Embed:
 
 
 def _soundcloud(match: re.Match[str], query: dict[str, str]) -> Embed | None:
-    url = query.get("url", "") if match["player"] else f"https://soundcloud.com/{match['path']}"
+    url = query.get("url", "") if match["player"] else "https://" + match[0]
     host = urlsplit(url).hostname if is_web(url) else None
     if host not in ("soundcloud.com", "api.soundcloud.com") or not safe(url):
         return None
@@ -142,8 +142,7 @@ _PROVIDERS: list[tuple[re.Pattern[str], _Make]] = [
         (r"(?:youtube|youtube-nocookie)\.com/(?:embed|shorts|live|v)/(?P<id>[\w-]+)/?", _youtube),
         (r"youtu\.be/(?P<id>[\w-]+)/?", _youtube),
         (r"(?:player\.)?vimeo\.com/(?:video/)?(?P<id>\d+)(?:/(?P<key>\w+))?/?", _vimeo),
-        (r"(?P<player>w\.soundcloud\.com/player/?)(?P<path>)", _soundcloud),
-        (r"(?P<player>)soundcloud\.com/(?P<path>[\w-]+/[\w/-]+)", _soundcloud),
+        (r"(?P<player>w\.soundcloud\.com/player/?)|(?:api\.)?soundcloud\.com/[\w-]+/[\w/-]+", _soundcloud),
         (r"google\.com/maps/embed", _google_maps),
         (
             r"(?:(?:geo\.)?dailymotion\.com/(?:embed/)?video|dai\.ly)/(?P<id>[a-zA-Z0-9]+)(?:_.*)?",

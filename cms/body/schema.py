@@ -24,8 +24,8 @@ MAX_CHARACTERS = 1_000_000
 # Marks in the order of their nesting, the outermost first. A desk must keep this order too.
 MARKS = ("link", "bold", "italic", "strike", "underline", "superscript", "subscript", "code")
 
-# What no text may hold: controls but tab and line end, and the characters that XML cannot print.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+# What no text may hold: controls but tab and line end, and what Unicode says is no character.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 

@@ -192,10 +192,10 @@ class _Line:
         return f"<{_TAGS[kind]}>{text}</{_TAGS[kind]}>"
 
     def _can_delimit(self, start: int, end: int) -> bool:
-        """Whether Markdown surely takes asterisks here for a mark: a word within them, and the end of one outside."""
+        """Whether Markdown surely takes asterisks here for a mark: no space within them, and no word outside."""
         return (
-            _is_word(self._edge(start, 0))
-            and _is_word(self._edge(end - 1, -1))
+            not self._edge(start, 0).isspace()
+            and not self._edge(end - 1, -1).isspace()
             and not _is_wordlike(self._edge(start - 1, -1))
             and not _is_wordlike(self._edge(end, 0))
         )
@@ -212,10 +212,6 @@ class _Line:
             return text
         title = f' "{_escape_quoted(attrs["title"])}"' if "title" in attrs else ""
         return f"[{text}](<{_escape_quoted(href)}>{title})" if _needs_brackets(href) else f"[{text}]({href}{title})"
-
-
-def _is_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LN"
 
 
 def _is_wordlike(character: str) -> bool:

@@ -57,13 +57,13 @@ def _place(parent: Element, stack: list[_Open], level: int, item: Element) -> No
     """Puts the paragraph as an item on the open list of its level, opening one inside the item before if need be."""
     marker = _take_marker(item).strip()
     item.tag = "li"
-    while stack and stack[-1].level > level:
+    number = _NUMBER.fullmatch(marker)
+    kind = "ol" if number else "ul"
+    while stack and (stack[-1].level > level or (stack[-1].level == level and marker and stack[-1].list.tag != kind)):
         stack.pop()
     if not stack or stack[-1].level < level:
         home = stack[-1].list[-1] if stack else parent
-        number = _NUMBER.fullmatch(marker)
-        start = {"start": number[1]} if number and number[1].isdecimal() else {}
-        opened = Element("ol" if number else "ul", start)
+        opened = Element(kind, {"start": number[1]} if number and number[1].isdecimal() else {})
         home.append(opened)
         stack.append(_Open(level, opened))
     stack[-1].list.append(item)
