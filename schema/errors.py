@@ -1,12 +1,16 @@
 """Errors as clients get them: refusals with their code, mistakes in a document as they are, and everything else masked
-under a correlation id that the log has too."""
+under a correlation id that the log has too. docs/errors.md lists the codes."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import structlog
 from graphql import GraphQLError
+from tortoise.exceptions import DBConnectionError
 
 from cms import ids
 from cms.errors import CMSError
@@ -16,6 +20,26 @@ log = structlog.get_logger()
 # What the codes in extensions.code mean, for docs and clients. Refusals bring their own (cms.errors).
 INTERNAL = "INTERNAL"
 BAD_REQUEST = "BAD_REQUEST"
+TOO_LARGE = "TOO_LARGE"
+TIMEOUT = "TIMEOUT"
+UNAVAILABLE = "UNAVAILABLE"
+
+_MASKS = {
+    INTERNAL: "Something went wrong on our side.",
+    TIMEOUT: "That took too long. Ask for less.",
+    UNAVAILABLE: "We cannot answer at the moment. Try again in a few seconds.",
+}
+_NO_DATABASE = (
+    OSError,
+    DBConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+_SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 
 
 class BadRequest(Exception):
@@ -26,8 +50,8 @@ class BadRequest(Exception):
         self.status, self.message, self.code = status, message, code
 
 
-def formatted(error: GraphQLError) -> dict[str, Any]:
-    """One entry of a response's errors."""
+def formatted(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
+    """One entry of a response's errors. Suggestions tell names of the schema to somebody who mistyped one."""
     cause = error.original_error
     if isinstance(cause, CMSError):
         extensions: dict[str, Any] = {"code": cause.code}
@@ -36,13 +60,35 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
                 {"field": list(issue.field), "code": issue.code, "message": issue.message} for issue in cause.issues
             ]
         return _entry(error, cause.message, extensions)
-    if cause is None or isinstance(cause, GraphQLError):
-        return _entry(error, error.message, {"code": BAD_REQUEST})
-    if error.path is None and isinstance(cause, ValueError):  # a scalar that refused a variable or a literal
-        return _entry(error, error.message, {"code": BAD_REQUEST})
+    # A scalar that refuses a variable or a literal raises ValueError before anything runs.
+    if cause is None or isinstance(cause, GraphQLError) or (error.path is None and isinstance(cause, ValueError)):
+        message = error.message if suggestions else _SUGGESTION.sub("", error.message)
+        return _entry(error, message, {"code": (error.extensions or {}).get("code", BAD_REQUEST)})
+    message, extensions = masked(cause, path=error.path)
+    return _entry(error, message, extensions)
+
+
+def masked(cause: BaseException, **where: Any) -> tuple[str, dict[str, Any]]:
+    """The message and extensions for what went wrong on our side; the log has the rest under the same id."""
+    code = _code(cause)
     correlation = ids.new().hex
-    log.error("graphql.failed", correlation=correlation, path=error.path, error=type(cause).__name__, exc_info=cause)
-    return _entry(error, "Something went wrong on our side.", {"code": INTERNAL, "correlationId": correlation})
+    log.error("request.failed", correlation=correlation, code=code, error=type(cause).__name__, exc_info=cause, **where)
+    return _MASKS[code], {"code": code, "correlationId": correlation}
+
+
+def _code(cause: BaseException) -> str:
+    for each in _chain(cause):
+        if isinstance(each, asyncpg.QueryCanceledError | TimeoutError):
+            return TIMEOUT
+        if isinstance(each, _NO_DATABASE):
+            return UNAVAILABLE
+    return INTERNAL
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _entry(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
