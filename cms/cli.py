@@ -7,13 +7,17 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 refused o
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
 from types import FrameType
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 import uvicorn
@@ -21,9 +25,12 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import database, embedded
+from cms import accounts, database, demo, embedded, ids, listings
 from cms.database import DatabaseUnavailable
-from cms.errors import CMSError
+from cms.errors import CMSError, NotFound
+from cms.importers import page, pages
+from cms.models import Role, Section, TokenScope, User
+from cms.permissions import SYSTEM
 from cms.settings import settings
 
 T = TypeVar("T")
@@ -31,6 +38,9 @@ T = TypeVar("T")
 GRACE_SECONDS = 10
 HUNG_SECONDS = 60  # a worker that is still importing on a busy machine does not answer either
 WEBSOCKET_BYTES = 1024 * 1024
+
+_APP = "cms.app:create_app"
+_FRONT_PAGE = """{ site { name } storyList(slug: "front") { articles(first: 3) { headline path bylineText } } }"""
 
 app = typer.Typer(
     name="cms",
@@ -41,17 +51,27 @@ app = typer.Typer(
 )
 
 
+users = typer.Typer(help="Who works here.", rich_markup_mode=None)
+tokens = typer.Typer(help="Bearer tokens, for programs.", rich_markup_mode=None)
+imports = typer.Typer(help="Stories from elsewhere.", rich_markup_mode=None)
+app.add_typer(users, name="user", epilog="Example: cms user create --help")
+app.add_typer(tokens, name="token", epilog="Example: cms token create --help")
+app.add_typer(imports, name="import", epilog="Example: cms import page --help")
+
+
 @app.callback(epilog="Start with: cms serve")
 def _cms() -> None:
     pass
 
 
+Host = Annotated[str | None, typer.Option(help="Address to listen on (CMS_HOST; 127.0.0.1).")]
+Port = Annotated[int | None, typer.Option(help="Port; 0 takes a free one (CMS_PORT; 8000).", min=0, max=65535)]
+
+
 @app.command(epilog="Examples: cms serve | cms serve --host 0.0.0.0 --port 80 --workers 4")
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on (CMS_HOST; 127.0.0.1).")] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port; 0 takes a free one (CMS_PORT; 8000).", min=0, max=65535)
-    ] = None,
+    host: Host = None,
+    port: Port = None,
     workers: Annotated[int, typer.Option(help="Processes that answer requests.", min=1)] = 1,
 ) -> None:
     """Answer requests until stopped by Ctrl-C or SIGTERM.
@@ -59,33 +79,43 @@ def serve(
     The embedded database is started, and migrated where it has to be. That of CMS_DATABASE_URL has to be migrated
     before, by `cms migrate`.
     """
-    # The environment is what the processes of uvicorn share.
-    os.environ |= {
-        name: str(value) for name, value in {"CMS_HOST": host, "CMS_PORT": port}.items() if value is not None
-    }
-    settings.cache_clear()
+    _listen_on(host, port)
     with _embedded_server():
         run(_nothing)
         try:
-            uvicorn.run(
-                "cms.app:create_app",
-                factory=True,
-                host=settings().host,
-                port=settings().port,
-                workers=workers,
-                lifespan="on",
-                http="httptools",
-                ws_max_size=WEBSOCKET_BYTES,
-                ws_per_message_deflate=False,  # a small frame may inflate to any size
-                server_header=False,
-                access_log=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                timeout_worker_healthcheck=HUNG_SECONDS,
-            )
+            uvicorn.run(_APP, workers=workers, **_serving())
         except _Stopped:  # uvicorn repeats the signal once it has shut down: that is what was asked for
             return
         except SystemExit as failed:  # it has said why
             raise typer.Exit(1) from failed
+
+
+@app.command("demo", epilog="Examples: cms demo | CMS_DATA_DIR=./demo cms demo --port 0")
+def run_demo(
+    host: Host = None,
+    port: Port = None,
+    serve: Annotated[
+        bool, typer.Option(" /--no-serve", show_default=False, help="Only make the newsroom, and end.")
+    ] = True,
+) -> None:
+    """Make a small newsroom of invented stories, the first time, and serve it until stopped.
+
+    Prints where it is served, an editor's sign-in and token, and a query to start with. The database is migrated first.
+    """
+    _listen_on(host, port)
+
+    async def work() -> demo.SignIn:
+        async with database.open(settings()):
+            await database.migrate()
+            print("The newsroom was made." if await demo.make() else "The newsroom is there already.", flush=True)
+            return await demo.sign_in()
+
+    with _embedded_server():
+        sign_in = asyncio.run(work())
+        print(f"Editor   {sign_in.email}, password {sign_in.password}")
+        print(f"Token    {sign_in.token}", flush=True)
+        if serve:
+            _serve_demo(_Demo(uvicorn.Config(_APP, **_serving())))
 
 
 @app.command(epilog="Example: CMS_DATABASE_URL=postgresql://cms:secret@db/cms cms migrate")
@@ -104,6 +134,95 @@ def migrate() -> None:
 def print_schema() -> None:
     """Print the GraphQL schema."""
     print(api.schema.as_str().rstrip())
+
+
+@app.command(epilog="Example: cms reindex")
+def reindex() -> None:
+    """Make the tables again that are derived from stories: what is listed under tags, authors and sections.
+
+    Meanwhile stories can be read, and not saved or published.
+    """
+    run(listings.reindex)
+
+
+@users.command("create", epilog="Example: cms user create mara@courier.example --name 'Mara Lindqvist' --role EDITOR")
+def create_user(
+    email: Annotated[str, typer.Argument(help="What the user signs in with.")],
+    name: Annotated[str, typer.Option(help="As colleagues see it.")],
+    role: Annotated[Role, typer.Option(help="What the user may do.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add somebody who works here, and print their id. The password is asked for, twice."""
+    password = _password(password_stdin)
+    user = run(lambda: accounts.create_user(SYSTEM, email=email, name=name, role=role, password=password))
+    print(ids.encode("User", user.id))
+
+
+class ReadingScope(StrEnum):
+    """What a token opens that writes nothing."""
+
+    READ = "READ"
+    PREVIEW = "PREVIEW"
+
+
+@tokens.command(
+    "create",
+    epilog="Examples: cms token create website --scope READ | cms token create importer --role CONTRIBUTOR | "
+    "cms token create 'my scripts' --user mara@courier.example",
+)
+def create_token(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    role: Annotated[
+        Role | None,
+        typer.Option(help="What it may do, as a user of its own or less than --user."),
+    ] = None,
+    scope: Annotated[
+        ReadingScope | None,
+        typer.Option(help="READ what is published; PREVIEW drafts too. Neither writes."),
+    ] = None,
+    user: Annotated[str | None, typer.Option(metavar="EMAIL", help="The user that it acts as.")] = None,
+) -> None:
+    """Make a bearer token and print it: this once, since only its hash is kept.
+
+    Send it as a header: `Authorization: Bearer TOKEN`.
+    """
+    if (scope is None) == (role is None and user is None):
+        raise typer.BadParameter("give --scope, or --role, --user or both")
+    wanted = TokenScope(scope) if scope else TokenScope.WRITE
+
+    async def work() -> str:
+        acting = await _user(user) if user else None
+        return await accounts.create_token(SYSTEM, name=name, scope=wanted, user=acting, role=role)
+
+    print(run(work))
+
+
+@imports.command("page", epilog="Examples: cms import page article.txt | cms import page --publish - < article.txt")
+def import_page(
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="The plain text of the page; - for standard input.")],
+    site: Annotated[bool, typer.Option("--site", help="Take the site's name from the page.")] = False,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="The user who holds the story.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the story.")] = False,
+) -> None:
+    """Make a story of an article's page, once: its id, path and status.
+
+    The page's date becomes the date of the story's first publication. What the page leaves unclear is said on standard
+    error. A page that was imported before is found again and not changed.
+    """
+    text = page.decode(file.read(page.MAX_BYTES + 1))
+
+    async def work() -> pages.Imported:
+        holder = await _user(owner) if owner else None
+        known = await Section.all().values_list("name", flat=True)
+        read = page.parse(text, sections=[str(name) for name in known])
+        return await pages.import_page(SYSTEM, read, owner=holder, site=site, publish=publish)
+
+    done = run(work)
+    for sentence in (*done.unclear, *(() if done.is_new else ["The page was imported before: this is its story."])):
+        print(sentence, file=sys.stderr)
+    print(ids.encode("Article", done.head.article_id), done.path, done.status)
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -158,6 +277,65 @@ def _embedded_server() -> AbstractContextManager[object]:
 
 async def _nothing() -> None:
     pass
+
+
+def _listen_on(host: str | None, port: int | None) -> None:
+    """The environment is what the processes of uvicorn share."""
+    given = {"CMS_HOST": host, "CMS_PORT": port}
+    os.environ |= {name: str(value) for name, value in given.items() if value is not None}
+    settings.cache_clear()
+
+
+def _serving() -> dict[str, Any]:
+    return {
+        "factory": True,
+        "host": settings().host,
+        "port": settings().port,
+        "lifespan": "on",
+        "http": "httptools",
+        "ws_max_size": WEBSOCKET_BYTES,
+        "ws_per_message_deflate": False,  # a small frame may inflate to any size
+        "server_header": False,
+        "access_log": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+
+
+class _Demo(uvicorn.Server):
+    """Says where it is once it answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            url = f"http://{self.config.host}:{self.servers[0].sockets[0].getsockname()[1]}/graphql"
+            body = shlex.quote(json.dumps({"query": _FRONT_PAGE}))
+            print(f"Served   {url}\n\nThe front page:\n")
+            print(f"  curl {url} -H 'Content-Type: application/json' -d {body}\n", flush=True)
+
+
+def _serve_demo(server: _Demo) -> None:
+    try:
+        server.run()
+    except _Stopped:
+        return
+    if not server.started:  # it has said why
+        raise typer.Exit(1)
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to type a password: give it with --password-stdin")
+    typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    return typed
+
+
+async def _user(email: str) -> User:
+    user = await User.get_or_none(email=accounts.normal_email(email), is_active=True)
+    if user is None:
+        raise NotFound(f"There is no active user with the address {email}.")
+    return user
 
 
 if __name__ == "__main__":

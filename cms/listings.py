@@ -16,6 +16,7 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import slugs
+from cms.database import transaction
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Where
 from cms.models import Head, Live
@@ -169,6 +170,13 @@ async def refile_sections() -> None:
 async def rebuild() -> None:
     """Make both derived tables again from nothing but the stories."""
     await _rebuild("true")
+
+
+async def reindex() -> None:
+    """The same in a transaction of its own, in which nobody else writes a story."""
+    async with transaction():
+        await _fetch("lock table head, live in share mode", [])
+        await rebuild()
 
 
 def _under_term(columns: _Columns) -> str:
@@ -413,6 +421,8 @@ _HEAD_TERMS = _FILE.format(table="head", sort="updated_at")
 
 
 async def _file(insert: str, table: str, article_id: UUID) -> None:
+    # Waits for a change of the tree of sections, and makes the next one wait for this.
+    await _fetch("lock table section in row exclusive mode", [])
     await _fetch(f"delete from {table}_term where article_id = $1", [article_id])
     await _fetch(f"{insert} {table}.article_id = $1", [article_id])
 
