@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
 from random import uniform
@@ -42,6 +42,7 @@ __all__ = [
     "migrate",
     "open",
     "pending",
+    "reading",
     "retrying",
     "transaction",
 ]
@@ -55,6 +56,8 @@ MODELS = "cms.models"
 MIGRATIONS = "cms.migrations"
 INCOMPATIBLE = "_incompatible"
 TRIES = 4
+# How long one statement may take: of a reader; of anybody else, while we serve.
+READER_SECONDS, SERVING_SECONDS = 5, 30
 # Of transactions that migrate. Any number will do that nobody else locks in this database.
 _MIGRATION_LOCK = 0x636D73
 
@@ -70,10 +73,11 @@ _SESSION = {"application_name": "copydesk", "TimeZone": "UTC", "jit": "off"}
 
 
 @asynccontextmanager
-async def open(settings: Settings) -> AsyncIterator[None]:
+async def open(settings: Settings, *, serving: bool = False) -> AsyncIterator[None]:
     """Connect this process; every task of it uses the models from then on, also when opened in an ASGI lifespan.
 
-    Opened again inside, it is a connection of the current task and its children only.
+    Opened again inside, it is a connection of the current task and its children only. While it is serving, PostgreSQL
+    breaks off what takes too long; a command takes the time it needs.
     """
     async with AsyncExitStack() as stack:
         url = settings.database_url
@@ -86,10 +90,28 @@ async def open(settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(context.close_connections)
         pool = {**_POOL, "maxsize": settings.database_pool_size}
         with context:
-            await context.init(_configuration({**credentials, **pool}), _enable_global_fallback=not nested)
+            writers = _lasting(credentials, SERVING_SECONDS) if serving else credentials
+            readers = _lasting(credentials, READER_SECONDS, default_transaction_read_only="on")
+            await context.init(
+                _configuration({**writers, **pool}, {**readers, **pool}), _enable_global_fallback=not nested
+            )
+            # Under this name transactions look for the connection that stands for it.
+            get_connection("reader").connection_name = "default"
         if nested:
             stack.enter_context(context)
         yield
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What the current task does inside can only read, through connections of their own, each statement for
+    READER_SECONDS at most."""
+    connections = get_connections()
+    token = connections.set("default", connections.get("reader"))
+    try:
+        yield
+    finally:
+        connections.reset(token)
 
 
 def transaction() -> _Transaction:
@@ -225,10 +247,19 @@ def _app(migrations: str) -> dict[str, Any]:
     return {"models": [MODELS], "default_connection": "default", "migrations": migrations}
 
 
-def _configuration(credentials: dict[str, Any]) -> dict[str, Any]:
+def _lasting(credentials: dict[str, Any], seconds: int, **session: str) -> dict[str, Any]:
+    """Credentials of connections whose statements last so long at most."""
+    settings = {**credentials["server_settings"], "statement_timeout": f"{seconds}s", **session}
+    return {**credentials, "server_settings": settings}
+
+
+def _configuration(credentials: dict[str, Any], readers: dict[str, Any] | None = None) -> dict[str, Any]:
     """What Tortoise is told; credentials are what asyncpg takes."""
+    connections = {"default": credentials} | ({"reader": readers} if readers else {})
     return {
-        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
+        "connections": {
+            name: {"engine": "tortoise.backends.asyncpg", "credentials": each} for name, each in connections.items()
+        },
         "apps": {"cms": _app(MIGRATIONS)},
         "use_tz": True,
         "timezone": "UTC",
