@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -53,6 +54,6 @@ async def _publish_due() -> None:
     while True:
         try:
             await workflow.publish_due()
-        except (BaseORMException, OSError):
+        except (BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             log.exception("schedule.failed")
         await asyncio.sleep(TICK)

@@ -11,7 +11,7 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import body, clock, events, ids, listings, newsroom, paths, references, taxonomy
-from cms.database import transaction
+from cms.database import retrying, transaction
 from cms.errors import Conflict, Invalid, Issue, NotFound, TransitionRefused
 from cms.models import Article, ArticleStatus, Content, Head, Live, Revision, Site, SlugKind, User
 from cms.permissions import Action, Actor, Perspective, query, require
@@ -31,6 +31,7 @@ MAX_REFERENCES = 100
 CONTENT = tuple(sorted({*Content._meta.fields_db_projection, "section_id", "lead_media_id"} - {"id"}))
 
 
+@retrying
 async def create(
     actor: Actor,
     given: Mapping[str, Any],
@@ -72,6 +73,7 @@ async def create(
         return head
 
 
+@retrying
 async def update(
     actor: Actor,
     id: UUID,
@@ -116,6 +118,7 @@ async def save_content(
     return head
 
 
+@retrying
 async def update_editorial(
     actor: Actor,
     id: UUID,
@@ -218,7 +221,7 @@ async def _changed(
         if name in changes:
             columns[name] = taxonomy.text(changes[name], name, limit=limit)
     if "body" in changes:
-        columns |= await _body(actor, changes["body"])
+        columns |= await _body(actor, changes["body"], current["body_article_ids"])
     if "section_id" in changes:
         columns["section_id"] = await _section(changes["section_id"])
     if "byline" in changes:
@@ -228,7 +231,9 @@ async def _changed(
     if "lead_media" in changes:
         columns["lead_media_id"], columns["lead_use"] = await taxonomy.media_use(changes["lead_media"], "leadMedia")
     if "related_post_ids" in changes:
-        columns["related_ids"] = await _related(actor, article_id, changes["related_post_ids"] or [])
+        columns["related_ids"] = await _related(
+            actor, article_id, changes["related_post_ids"] or [], current["related_ids"]
+        )
     if "seo" in changes:
         columns["seo"] = await _seo(changes["seo"])
     if "slug" in changes:
@@ -254,11 +259,13 @@ def _body_columns(document: body.Document) -> dict[str, Any]:
     }
 
 
-async def _body(actor: Actor, given: Mapping[str, Any] | None) -> dict[str, Any]:
+async def _body(actor: Actor, given: Mapping[str, Any] | None, kept: Sequence[UUID]) -> dict[str, Any]:
+    """kept: stories that the body links to already; somebody else may have put them there."""
     columns = _body_columns(body.empty() if given is None else body.parse(**given))
     if await references.missing("media", columns["body_media_ids"]):
         raise Invalid.field("body", "not_found", "The body shows a picture that is not in the library.")
-    if len(await _readable(actor, columns["body_article_ids"])) < len(columns["body_article_ids"]):
+    linked = set(columns["body_article_ids"]) - set(kept)
+    if linked - await _readable(actor, list(linked)):
         raise Invalid.field("body", "not_found", "The body links to a story that is not there.")
     return columns
 
@@ -290,9 +297,9 @@ async def _tags(actor: Actor, tag_ids: Sequence[UUID] | None, names: Sequence[st
     return list(dict.fromkeys([*tag_ids, *await taxonomy.tags_named(actor, names)]))
 
 
-async def _related(actor: Actor, article_id: UUID, wanted: Sequence[UUID]) -> list[UUID]:
+async def _related(actor: Actor, article_id: UUID, wanted: Sequence[UUID], kept: Sequence[UUID]) -> list[UUID]:
     _cap(wanted, "relatedPostIds")
-    missing = set(wanted) - await _readable(actor, wanted)
+    missing = set(wanted) - set(kept) - await _readable(actor, wanted)
     _refuse_missing(missing, wanted, lambda i: ("relatedPostIds", str(i)), "story")
     if article_id in wanted:
         field = f"relatedPostIds.{list(wanted).index(article_id)}"
@@ -408,8 +415,12 @@ async def _made_before(actor: Actor, origin_key: str) -> Head | None:
     await connections.get("default").execute_query(
         "select pg_advisory_xact_lock(hashtextextended($1, 0))", [origin_key]
     )
-    article = await query(actor, Article, Perspective.DRAFT).filter(origin_key=origin_key).first()
-    return await Head.get(article_id=article.id) if article else None
+    article = await Article.get_or_none(origin_key=origin_key)
+    if article is None:
+        return None
+    if not await query(actor, Article, Perspective.DRAFT).filter(id=article.id).exists():
+        raise Conflict("A story was made with this key before, and belongs to somebody else now.")
+    return await Head.get(article_id=article.id)
 
 
 # ---------------------------------------------------------------- editorial

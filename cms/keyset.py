@@ -151,13 +151,13 @@ class Page:
     more: bool
 
     async def has_next(self) -> bool:
-        if not self.paging.backward:
-            return self.more
+        if self.more and not self.paging.backward:
+            return True
         return self.paging.before is not None and await self.listing.any_up_to(self.paging.before, reverse=True)
 
     async def has_previous(self) -> bool:
-        if self.paging.backward:
-            return self.more
+        if self.more and self.paging.backward:
+            return True
         return self.paging.after is not None and await self.listing.any_up_to(self.paging.after, reverse=False)
 
 

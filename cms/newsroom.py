@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from tortoise import connections
+
 from cms import events, ids, slugs
-from cms.database import transaction
+from cms.database import retrying, transaction
 from cms.errors import Invalid, Issue
-from cms.models import Head, Live, Site, StoryList
+from cms.models import Head, Live, Site, Slug, SlugKind, StoryList
 from cms.permissions import Action, Actor, Perspective, query, require
 from cms.taxonomy import line, media_use, text
 
@@ -20,6 +22,7 @@ MAX_LIST = 200
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 
 
+@retrying
 async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
     """changes: any of name, tagline, url, locale, locales, time_zone, logo, social_links."""
     require(actor, Action.EDIT_SITE)
@@ -57,6 +60,7 @@ def web_address(value: str | None, field: str) -> str:
     return address
 
 
+@retrying
 async def set_story_list(actor: Actor, *, slug: str, name: str | None, article_ids: Sequence[UUID]) -> StoryList:
     """Make or change the list; article_ids in order, each once."""
     require(actor, Action.EDIT_LISTS)
@@ -67,6 +71,7 @@ async def set_story_list(actor: Actor, *, slug: str, name: str | None, article_i
         raise Invalid.field("articleIds", "too_many", f"A list holds at most {MAX_LIST} stories.")
     async with transaction():
         await _check_stories(actor, article_ids)
+        await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 2))", [slug])
         wanted = list(dict.fromkeys(article_ids))
         found = await StoryList.filter(slug=slug).select_for_update().first()
         created = found is None
@@ -110,6 +115,9 @@ async def _set_locales(site: Site, changes: Mapping[str, Any]) -> None:
             raise Invalid.field("locales", "locale", f"locales must contain the site's own, {locale}.")
         locales.append(locale)
     used = {row["locale"] for row in await Head.all().distinct().values("locale")}
+    added = set(locales) - set(site.locales)
+    if taken := await Slug.filter(kind__in=(SlugKind.ARTICLE, SlugKind.SECTION), slug__in=list(added)).first():
+        raise Invalid.field("locales", "taken", f"“{taken.slug}” is the slug of a section or a story.")
     if lost := sorted(used - set(locales)):
         raise Invalid.field("locales", "in_use", f"There are stories in {', '.join(lost)}; keep it among the locales.")
     site.locale, site.locales = locale, locales

@@ -6,14 +6,15 @@ never saw is free again as soon as nothing uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from tortoise import connections
+from tortoise.expressions import Q
 
 from cms import clock, ids, slugs
-from cms.errors import Invalid
+from cms.errors import Conflict, Invalid
 from cms.models import Content, Section, Site, Slug, SlugKind
 
 # First words of our own routes; a root section or a story without one may not take them.
@@ -49,6 +50,9 @@ RESERVED = frozenset(
     ]
 )
 MAX_SLUG = 96
+MAX_NAMESAKES = 1_000
+# A story without a section and a root section would stand at the same path.
+_RIVALS = {SlugKind.ARTICLE: SlugKind.SECTION, SlugKind.SECTION: SlugKind.ARTICLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +114,12 @@ async def claim(
         if not await _take(kind, locale, explicit, target_id):
             raise Invalid.field(field, "taken", f"The slug “{explicit}” is taken; choose another.")
         return explicit
-    base = slugs.slugify(text, fallback=kind.value.lower())
-    for number in range(1, 1000):
-        suffix = "" if number == 1 else f"-{number}"
-        candidate = base[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
-        if not await _collision(kind, candidate) and await _take(kind, locale, candidate, target_id):
+    candidates = list(_numbered(slugs.slugify(text, fallback=kind.value.lower())))
+    taken = await _taken(kind, locale, candidates, target_id)
+    for candidate in candidates:
+        if candidate not in taken and await _take(kind, locale, candidate, target_id):
             return candidate
-    candidate = f"{base[:59].rstrip('-')}-{ids.new().hex}"
-    await _take(kind, locale, candidate, target_id)
-    return candidate
+    raise Conflict("There are too many stories of this name: give a slug.")
 
 
 async def release(kind: SlugKind, target_id: UUID, *, keep: Iterable[tuple[str, str]] = ()) -> None:
@@ -129,6 +130,12 @@ async def release(kind: SlugKind, target_id: UUID, *, keep: Iterable[tuple[str, 
             await row.delete()
 
 
+async def release_all(kind: SlugKind, target_id: UUID, *, heir: UUID | None = None) -> None:
+    """target_id is deleted: its slugs lead to its heir from now on, or are free."""
+    owned = Slug.filter(kind=kind, target_id=target_id)
+    await (owned.update(target_id=heir) if heir is not None else owned.delete())
+
+
 async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -> None:
     """Readers see this slug from now on."""
     await Slug.filter(kind=kind, target_id=target_id, locale=locale, slug=slug).update(public=True)
@@ -136,20 +143,32 @@ async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -
 
 async def _take(kind: SlugKind, locale: str, slug: str, target_id: UUID) -> bool:
     """Waits for a concurrent transaction that is taking the same one."""
-    client = connections.get("default")
-    await client.execute_query(
-        "insert into slug (id, kind, locale, slug, target_id, public, created_at) values ($1, $2, $3, $4, $5, false, "
-        "$6) "
-        "on conflict (kind, locale, slug) do nothing",
+    made, _ = await connections.get("default").execute_query(
+        "insert into slug (id, kind, locale, slug, target_id, public, created_at) "
+        "values ($1, $2, $3, $4, $5, false, $6) on conflict (kind, locale, slug) do nothing returning true",
         [ids.new(), kind.value, locale, slug, target_id, clock.now()],
     )
-    owner = await Slug.get(kind=kind, locale=locale, slug=slug)
-    return owner.target_id == target_id
+    return made == 1 or await Slug.exists(kind=kind, locale=locale, slug=slug, target_id=target_id)
+
+
+def _numbered(base: str) -> Iterator[str]:
+    for number in range(1, MAX_NAMESAKES + 1):
+        suffix = "" if number == 1 else f"-{number}"
+        yield base[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
+
+
+async def _taken(kind: SlugKind, locale: str, wanted: list[str], target_id: UUID) -> set[str]:
+    """Which of these somebody else has, or would stand in the way of."""
+    theirs = Q(kind=kind, locale=locale) & ~Q(target_id=target_id)
+    if kind in _RIVALS:
+        theirs |= Q(kind=_RIVALS[kind])
+    found = {row.slug async for row in Slug.filter(theirs, slug__in=wanted)}
+    return found | ({*RESERVED, *(await Site.get()).locales} if kind in _RIVALS else set())
 
 
 async def _collision(kind: SlugKind, slug: str) -> str | None:
     """Why this slug cannot stand where it would: our own routes, locales, and stories and sections of one name."""
-    if kind not in (SlugKind.ARTICLE, SlugKind.SECTION):
+    if kind not in _RIVALS:
         return None
     site = await Site.get()
     if slug in RESERVED or slug in site.locales:

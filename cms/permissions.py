@@ -43,8 +43,8 @@ class Perspective(StrEnum):
 class Actor:
     """Who is asking: a user, a token (with its user where it writes), the public or the system.
 
-    A role makes one staff. scopes are those of the token, and all three for a user who signed in. token_id or session_id
-    is the credential that was shown.
+    A role makes one staff. scopes are those of the token, and all three for a user who signed in. token_id or
+    session_id is the credential that was shown.
     """
 
     name: str
@@ -156,6 +156,8 @@ def visible(actor: Actor, model: type[Model], perspective: Perspective) -> str:
     drafts = perspective is Perspective.DRAFT and may_read_drafts(actor)
     if model is Live:
         return "true"
+    if model is Slug:
+        return _OLD_SLUGS
     if model is Head:
         return _own_story(actor, "head.article_id") if drafts else "false"
     if model is Article:
@@ -211,12 +213,18 @@ _SHOWN_TO_READERS: dict[type[Model], str] = {
         "((media.expires_at is null or media.expires_at > now()) and ("
         "exists (select from live x where x.lead_media_id = media.id)"
         " or exists (select from live x where x.body_media_ids @> array[media.id])"
+        " or exists (select from live x where x.seo ->> 'image_id' = media.id::text)"
         f" or exists (select from author where author.portrait_media_id = media.id and {_AUTHOR_SHOWN})"
         " or exists (select from site x where x.logo_media_id = media.id)))"
     ),
-    Slug: (
-        "(slug.public and (slug.kind = 'SECTION'"
-        " or exists (select from live x where slug.kind = 'ARTICLE' and x.article_id = slug.target_id)"
-        " or exists (select from live_term x where slug.kind in ('TAG', 'AUTHOR') and x.term_id = slug.target_id)))"
-    ),
 }
+# As redirects, slugs are the same for everybody: readers have seen them, and they are no longer their owner's own.
+_OLD_SLUGS = (
+    "(slug.public and case slug.kind"
+    " when 'ARTICLE' then exists (select from live x where x.article_id = slug.target_id and x.slug <> slug.slug)"
+    " when 'SECTION' then exists (select from section x where x.id = slug.target_id and x.slug <> slug.slug)"
+    " when 'TAG' then exists (select from tag x where x.id = slug.target_id and x.slug <> slug.slug)"
+    " and exists (select from live_term x where x.term_id = slug.target_id)"
+    " else exists (select from author x where x.id = slug.target_id and x.slug <> slug.slug)"
+    " and exists (select from live_term x where x.term_id = slug.target_id) end)"
+)

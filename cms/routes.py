@@ -3,6 +3,7 @@ absence."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
@@ -43,20 +44,21 @@ async def route(actor: Actor, perspective: Perspective, path: str) -> Route | No
     site = await Site.get()
     if parts[0] in ("tag", "author"):
         return await _term(actor, perspective, parts) if len(parts) == 2 else None
+    given = "/" + "/".join(parts)
     locale, parts = (parts[0], parts[1:]) if parts[0] in site.locales else (site.locale, parts)
     if not parts:
         return None
-    given = "/" + "/".join(parts)
     tree = await paths.tree()
     if locale == site.locale and (found := await _section(tree, parts[-1], given)):
         return found
-    return await _story(actor, perspective, tree, site, locale, parts[-1], path)
+    return await _story(actor, perspective, tree, site, locale, parts[-1], given)
 
 
 def _parts(path: str) -> list[str] | None:
     if len(path) > MAX_PATH:
         return None
-    plain = unquote(path.split("?", 1)[0].split("#", 1)[0])
+    # Some systems take letters and their accents apart in what is typed or pasted; slugs never do.
+    plain = unicodedata.normalize("NFC", unquote(path.split("?", 1)[0].split("#", 1)[0]))
     parts = [part for part in plain.split("/") if part]
     return parts if parts and "\0" not in plain else None
 
@@ -95,7 +97,7 @@ async def _story(
     if perspective is Perspective.PUBLISHED and not reserved.public:
         return None  # the slug of a draft: readers know nothing of it
     path = paths.article_path(row, tree, site)
-    return row if path == _plain(given) else Redirect(path)
+    return row if path == given else Redirect(path)
 
 
 async def _gone(reserved: Slug) -> Gone | None:
@@ -103,7 +105,3 @@ async def _gone(reserved: Slug) -> Gone | None:
     if article is None or article.gone_reason is None or article.gone_at is None or not reserved.public:
         return None
     return Gone(article.gone_reason, article.gone_notice, article.gone_at)
-
-
-def _plain(path: str) -> str:
-    return "/" + "/".join(_parts(path) or [])

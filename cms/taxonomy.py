@@ -9,8 +9,8 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import events, ids, listings, paths, references, slugs
-from cms.database import transaction
-from cms.errors import Conflict, Invalid, NotFound
+from cms.database import retrying, transaction
+from cms.errors import Conflict, Invalid, Issue, NotFound
 from cms.models import Author, AuthorKind, Live, Section, SlugKind, Tag, TagName
 from cms.permissions import Action, Actor, require
 
@@ -18,6 +18,8 @@ T = TypeVar("T", Section, Tag, Author)
 
 MAX_NAME = 200
 MAX_TEXT = 5_000
+MAX_KEY = 400
+MAX_ALIASES = 100
 
 
 def line(value: str | None, field: str, *, limit: int = MAX_NAME) -> str:
@@ -40,13 +42,21 @@ def within(value: str, field: str, limit: int) -> str:
     return value
 
 
+def keyed_name(value: str | None, field: str) -> str:
+    """A name whose key fits as well: some characters fold into many."""
+    name = line(value, field)
+    within(slugs.identity(name), field, MAX_KEY)
+    return name
+
+
 # ---------------------------------------------------------------- tags
 
 
+@retrying
 async def create_tag(actor: Actor, *, name: str, slug: str | None = None, description: str | None = None) -> Tag:
     """Raises Conflict where a tag of this meaning exists: its name or alias in any spelling."""
     require(actor, Action.EDIT_TAGS)
-    name = line(name, "name")
+    name = keyed_name(name, "name")
     async with transaction():
         tag = Tag(id=ids.new(), name=name, description=text(description, "description"))
         tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=slug)
@@ -56,6 +66,7 @@ async def create_tag(actor: Actor, *, name: str, slug: str | None = None, descri
         return tag
 
 
+@retrying
 async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
     """changes: any of name, slug, description, aliases; what is absent stays."""
     require(actor, Action.EDIT_TAGS)
@@ -63,7 +74,7 @@ async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
         tag = await _for_update(Tag, id)
         shown = await _shown(id)
         if "name" in changes:
-            await _rename_tag(tag, line(changes["name"], "name"))
+            await _rename_tag(tag, keyed_name(changes["name"], "name"))
         if "description" in changes:
             tag.description = text(changes["description"], "description")
         if "slug" in changes:
@@ -75,37 +86,45 @@ async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
         return tag
 
 
+@retrying
 async def delete_tag(actor: Actor, id: UUID) -> UUID:
     require(actor, Action.EDIT_TAGS)
     async with transaction():
         tag = await _for_update(Tag, id)
         await references.refuse_use("tag", id, tag.name)
         await tag.delete()
-        await paths.release(SlugKind.TAG, id)
+        await paths.release_all(SlugKind.TAG, id)
         await events.record(actor, "tag.deleted", subject_id=id, name=tag.name)
         return id
 
 
 async def tags_named(actor: Actor, names: Sequence[str]) -> list[UUID]:
-    """The tags that these names or aliases find, in order, each once; those that do not exist are made."""
-    found: dict[UUID, None] = {}
+    """The tags that these names or aliases find, in order, each once; those that do not exist are made.
+
+    They cannot be deleted until the transaction ends.
+    """
+    wanted: dict[str, str] = {}
     for i, name in enumerate(names):
-        cleaned = within(line(name, f"tagNames.{i}"), f"tagNames.{i}", MAX_NAME)
-        found[await _find_or_make_tag(actor, cleaned)] = None
-    return list(found)
+        cleaned = keyed_name(name, f"tagNames.{i}")
+        wanted.setdefault(slugs.identity(cleaned), cleaned)
+    found = {row.key: row.tag_id async for row in TagName.filter(key__in=list(wanted))}
+    # In one order everywhere, so that two stories with the same new tags do not wait for each other.
+    for key in sorted(wanted.keys() - found.keys()):
+        found[key] = await _find_or_make_tag(actor, key, wanted[key])
+    if await references.missing("tag", list(found.values())):
+        raise Conflict("A tag was deleted while the story was saved: save it again.")
+    return list(dict.fromkeys(found[key] for key in wanted))
 
 
-async def _find_or_make_tag(actor: Actor, name: str) -> UUID:
-    known = await TagName.get_or_none(key=slugs.identity(name))
-    if known:
+async def _find_or_make_tag(actor: Actor, key: str, name: str) -> UUID:
+    await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 1))", [key])
+    known = await TagName.get_or_none(key=key)
+    if known:  # another request made it meanwhile
         return known.tag_id
     tag = Tag(id=ids.new(), name=name)
     tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=None)
     await tag.save(force_create=True)
-    if not await _take_name(tag.id, name):  # another request made it meanwhile
-        await tag.delete()
-        await paths.release(SlugKind.TAG, tag.id)
-        return (await TagName.get(key=slugs.identity(name))).tag_id
+    await _claim_name(tag, name, "tagNames")
     await events.record(actor, "tag.created", subject_id=tag.id, name=name)
     return tag.id
 
@@ -116,13 +135,16 @@ async def _take_name(tag_id: UUID, name: str) -> bool:
     await connections.get("default").execute_query(
         "insert into tag_name (key, name, tag_id) values ($1, $2, $3) on conflict (key) do nothing", [key, name, tag_id]
     )
-    return (await TagName.get(key=key)).tag_id == tag_id
+    return await TagName.exists(key=key, tag_id=tag_id)
 
 
 async def _claim_name(tag: Tag, name: str, field: str) -> None:
-    if not await _take_name(tag.id, name):
-        other = await Tag.get(id=(await TagName.get(key=slugs.identity(name))).tag_id)
-        raise Conflict(f"“{name}” already finds the tag “{other.name}”; use that one.")
+    if await _take_name(tag.id, name):
+        return
+    found = await TagName.filter(key=slugs.identity(name)).select_related("tag").first()
+    other = f"the tag “{found.tag.name}”" if found else "another tag"
+    issue = Issue((field,), "taken", f"It finds {other}.")
+    raise Conflict(f"“{name}” already finds {other}; use that one.", issue)
 
 
 async def _rename_tag(tag: Tag, name: str) -> None:
@@ -135,7 +157,10 @@ async def _rename_tag(tag: Tag, name: str) -> None:
 
 
 async def _set_aliases(tag: Tag, aliases: Sequence[str]) -> None:
-    wanted = {slugs.identity(alias): line(alias, f"aliases.{i}") for i, alias in enumerate(aliases)}
+    if len(aliases) > MAX_ALIASES:
+        raise Invalid.field("aliases", "too_many", f"Give at most {MAX_ALIASES}.")
+    cleaned = [keyed_name(alias, f"aliases.{i}") for i, alias in enumerate(aliases)]
+    wanted = {slugs.identity(alias): alias for alias in cleaned}
     own = slugs.identity(tag.name)
     for alias in await TagName.filter(tag_id=tag.id):
         if alias.key != own and alias.key not in wanted:
@@ -147,6 +172,7 @@ async def _set_aliases(tag: Tag, aliases: Sequence[str]) -> None:
 # ---------------------------------------------------------------- sections
 
 
+@retrying
 async def create_section(
     actor: Actor,
     *,
@@ -171,6 +197,7 @@ async def create_section(
         return section
 
 
+@retrying
 async def update_section(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Section:
     """changes: any of name, slug, description, parent_id, position."""
     require(actor, Action.EDIT_SECTIONS)
@@ -197,6 +224,7 @@ async def update_section(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> 
         return section
 
 
+@retrying
 async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = None) -> UUID:
     """Stories go to reassign_to; without it, a section in use is refused, as is one with sections under it."""
     require(actor, Action.EDIT_SECTIONS)
@@ -209,13 +237,14 @@ async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = N
             )
         await _reassign(actor, "section", id, section.name, reassign_to)
         await section.delete()
-        await paths.release(SlugKind.SECTION, id)
+        await paths.release_all(SlugKind.SECTION, id, heir=reassign_to)
         await events.record(actor, "section.deleted", subject_id=id, public=True, name=section.name)
         return id
 
 
 async def _lock_tree() -> None:
     """One change of the tree at a time: a cycle can be made of two moves that are each fine."""
+    await events.lock_public()
     await connections.get("default").execute_query("lock table section in share row exclusive mode")
 
 
@@ -243,6 +272,7 @@ async def _move(section: Section, parent_id: UUID | None) -> None:
 # ---------------------------------------------------------------- authors
 
 
+@retrying
 async def create_author(
     actor: Actor,
     *,
@@ -253,7 +283,7 @@ async def create_author(
     portrait: Mapping[str, Any] | None = None,
 ) -> Author:
     require(actor, Action.EDIT_AUTHORS)
-    name = line(name, "name")
+    name = keyed_name(name, "name")
     async with transaction():
         author = Author(
             id=ids.new(),
@@ -269,6 +299,7 @@ async def create_author(
         return author
 
 
+@retrying
 async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Author:
     """changes: any of name, slug, kind, bio, portrait."""
     require(actor, Action.EDIT_AUTHORS)
@@ -276,7 +307,7 @@ async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> A
         author = await _for_update(Author, id)
         shown = await _shown(id)
         if "name" in changes:
-            author.name = line(changes["name"], "name")
+            author.name = keyed_name(changes["name"], "name")
             author.key = slugs.identity(author.name)
         if "kind" in changes:
             if changes["kind"] is None:
@@ -295,14 +326,17 @@ async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> A
         return author
 
 
+@retrying
 async def delete_author(actor: Actor, id: UUID, *, reassign_to: UUID | None = None) -> UUID:
     """Bylines go to reassign_to, with their roles; without it, an author in use is refused."""
     require(actor, Action.EDIT_AUTHORS)
     async with transaction():
+        if reassign_to is not None:
+            await events.lock_public()
         author = await _for_update(Author, id)
         await _reassign(actor, "author", id, author.name, reassign_to)
         await author.delete()
-        await paths.release(SlugKind.AUTHOR, id)
+        await paths.release_all(SlugKind.AUTHOR, id, heir=reassign_to)
         await events.record(actor, "author.deleted", subject_id=id, name=author.name)
         return id
 

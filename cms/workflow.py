@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 from tortoise import connections
+from tortoise.exceptions import BaseORMException
 
 from cms import articles, clock, events, listings, paths, taxonomy
-from cms.database import transaction
+from cms.database import retrying, transaction
 from cms.errors import CMSError, Embargoed, Forbidden, Invalid, Issue, TransitionRefused
 from cms.models import (
     Article,
@@ -82,6 +84,7 @@ class Rule:
 
 _ANY = frozenset(ArticleStatus)
 _OPEN = _ANY - {WITHDRAWN}
+_SEEN_ALREADY = "Readers see this version already."
 
 
 def _head_is_new(story: Story) -> bool:
@@ -92,9 +95,9 @@ TRANSITIONS: dict[Transition, Rule] = {
     Transition.SUBMIT: Rule(frozenset({DRAFT})),
     Transition.REQUEST_CHANGES: Rule(frozenset({IN_REVIEW, APPROVED, SCHEDULED})),
     Transition.APPROVE: Rule(frozenset({IN_REVIEW})),
-    Transition.SCHEDULE: Rule(_OPEN, _head_is_new, "Readers see this version already."),
+    Transition.SCHEDULE: Rule(_OPEN),  # to publish, under the same condition as PUBLISH: see _schedule
     Transition.UNSCHEDULE: Rule(_ANY, lambda s: s.article.publish_at is not None, "No publication is scheduled."),
-    Transition.PUBLISH: Rule(_OPEN, _head_is_new, "Readers see this version already."),
+    Transition.PUBLISH: Rule(_OPEN, _head_is_new, _SEEN_ALREADY),
     Transition.UNPUBLISH: Rule(_ANY, lambda s: s.live is not None, "Readers do not see the story."),
     Transition.WITHDRAW: Rule(
         _OPEN,
@@ -120,6 +123,7 @@ class Wish:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+@retrying
 async def transition(
     actor: Actor, id: UUID, name: Transition, *, expected_version: int | None = None, wish: Wish | None = None
 ) -> Head:
@@ -148,6 +152,7 @@ async def allowed(actor: Actor, article: Article) -> list[Transition]:
     return [name for name in Transition if not _refusal(actor, story, name)]
 
 
+@retrying
 async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: str) -> Head:
     """Put a public notice on a live story without publishing a new version."""
     require(actor, Action.CORRECT)
@@ -180,6 +185,8 @@ async def publish_due() -> int:
                 changed += await effect(row[0])
             except CMSError as error:
                 log.warning("schedule.refused", article=str(row[0]), code=error.code, reason=error.message)
+            except (BaseORMException, asyncpg.PostgresError):
+                log.exception("schedule.failed", article=str(row[0]))
     return changed
 
 
@@ -252,7 +259,7 @@ async def _submit(actor: Actor, story: Story, wish: Wish) -> None:
 
 
 async def _request_changes(actor: Actor, story: Story, wish: Wish) -> None:
-    _drop_pending_publish(story.article)
+    _unplan(story)
     story.article.status = DRAFT
 
 
@@ -268,6 +275,8 @@ async def _schedule(actor: Actor, story: Story, wish: Wish) -> None:
         if moment is not None and moment <= now:
             raise Invalid.field(name, "past", f"{name} must be in the future.")
     if wish.publish_at is not None:
+        if story.head_is_live:
+            raise TransitionRefused(_SEEN_ALREADY)
         _check_embargo(article, wish.publish_at)
         await _check(article, story.head)
         await _seal(story.head.revision_id)
@@ -281,11 +290,9 @@ async def _schedule(actor: Actor, story: Story, wish: Wish) -> None:
 
 
 async def _unschedule(actor: Actor, story: Story, wish: Wish) -> None:
-    if story.article.scheduled_revision_id == story.head.revision_id and story.article.status is SCHEDULED:
+    if story.article.scheduled_revision_id == story.head.revision_id:
         story.article.status = APPROVED
-    _drop_pending_publish(story.article)
-    if story.live is None:
-        story.article.unpublish_at = None
+    _unplan(story)
 
 
 async def _publish(actor: Actor, story: Story, wish: Wish) -> None:
@@ -301,6 +308,8 @@ async def _publish(actor: Actor, story: Story, wish: Wish) -> None:
 async def _unpublish(actor: Actor, story: Story, wish: Wish) -> None:
     if story.head_is_live:
         story.article.status = UNPUBLISHED
+    elif story.article.status is SCHEDULED:  # what it waits for is dropped
+        story.article.status = APPROVED
     await _take_down(story.article, GoneReason.UNPUBLISHED, None)
 
 
@@ -325,12 +334,13 @@ async def _trash(actor: Actor, story: Story, wish: Wish) -> None:
 
 async def _untrash(actor: Actor, story: Story, wish: Wish) -> None:
     article, head = story.article, story.head
+    status = WITHDRAWN if article.status is WITHDRAWN else DRAFT
     article.trashed_at = None
     slug = await paths.claim(SlugKind.ARTICLE, article.id, text=head.slug, explicit=None, locale=head.locale)
     if slug != head.slug:  # taken meanwhile
         content = {column: getattr(head, column) for column in articles.CONTENT} | {"slug": slug}
         await articles.save_content(actor, article, content, message="The old slug was taken meanwhile.")
-    article.status = WITHDRAWN if article.status is WITHDRAWN else DRAFT
+    article.status = status  # a withdrawn story needs more than this to come back
 
 
 _EFFECTS: dict[Transition, Callable[[Actor, Story, Wish], Awaitable[None]]] = {
@@ -416,10 +426,18 @@ async def _take_down(article: Article, reason: GoneReason, notice: str | None) -
     article.gone_at, article.gone_reason, article.gone_notice = clock.now(), reason, notice
 
 
+def _unplan(story: Story) -> None:
+    """Drop a pending publish, and the end of what has not begun."""
+    _drop_pending_publish(story.article)
+    if story.live is None:
+        story.article.unpublish_at = None
+
+
 def _drop_pending_publish(article: Article) -> None:
     article.publish_at = article.scheduled_revision_id = None
 
 
+@retrying
 async def _fire_publish(id: UUID) -> int:
     async with transaction():
         article = await articles.fetch(SYSTEM, id)
@@ -442,6 +460,7 @@ async def _fire_publish(id: UUID) -> int:
         return 1
 
 
+@retrying
 async def _fire_unpublish(id: UUID) -> int:
     async with transaction():
         article = await articles.fetch(SYSTEM, id)

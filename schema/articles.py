@@ -24,7 +24,7 @@ from schema.editorial import Editorial
 from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
-from schema.problems import Problem
+from schema.problems import Problem, mutation
 from schema.scalars import After, Before, First, Last, described, key
 from schema.seo import Seo, seo
 from schema.taxonomy import Author, Section, Tag
@@ -131,9 +131,9 @@ class Content(Node):
     ) -> list[RelatedPost]:
         if not 0 <= first <= MAX_RELATED:
             raise Invalid.field("first", "range", f"first must be from 0 to {MAX_RELATED}.")
-        found = await info.context.loaders.visible_many(info.context.stories, list(root.related_ids))
+        found = await info.context.listed(list(root.related_ids))
         return [
-            RelatedPost(article=row, source=RelatedSource.CURATED, reason=None, score=None)  # type: ignore[arg-type]
+            RelatedPost(article=row, source=RelatedSource.CURATED, reason=None, score=None)
             for row in found[:first]
         ]
 
@@ -422,7 +422,7 @@ ArticleResult = Annotated[Article | Problem, strawberry.union("ArticleResult", d
 
 @strawberry.type
 class ArticlesMutation:
-    @strawberry.mutation(description="Make a story, in DRAFT. CONTRIBUTOR.")
+    @mutation("Make a story, in DRAFT. CONTRIBUTOR.")
     async def create_article(self, info: Info, input: CreateArticleInput) -> ArticleResult:
         actor, own_key = info.context.actor, maybe(input.idempotency_key)
         return await articles.create(  # type: ignore[return-value]
@@ -431,7 +431,7 @@ class ArticlesMutation:
             origin_key=f"{actor.user_id}:{own_key}" if own_key is not None else None,
         )
 
-    @strawberry.mutation(description="Save a story. CONTRIBUTOR, own stories.")
+    @mutation("Save a story. CONTRIBUTOR, own stories.")
     async def update_article(self, info: Info, input: UpdateArticleInput) -> ArticleResult:
         return await articles.update(  # type: ignore[return-value]
             info.context.actor,

@@ -41,7 +41,7 @@ class Reading:
         return await self.context.loaders.visible_many(models.Media, list(self.content.body_media_ids))
 
     async def articles(self) -> list[Any]:
-        return await self.context.loaders.visible_many(self.context.stories, list(self.content.body_article_ids))
+        return await self.context.listed(list(self.content.body_article_ids))
 
     async def _look_up(self) -> body.Links:
         pictures, stories = await self.media(), await self.articles()
@@ -164,7 +164,7 @@ class ArticleLinkBlock(Block):
     async def article(
         root: strawberry.Parent[body.ArticleLinkBlock], info: Info
     ) -> Annotated[Article, strawberry.lazy("schema.articles")] | None:
-        return await info.context.story(root.article)  # type: ignore[return-value]
+        return next(iter(await info.context.listed([root.article])), None)
 
 
 BLOCKS = [

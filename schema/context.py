@@ -11,7 +11,7 @@ from uuid import UUID
 import strawberry
 
 from cms import paths
-from cms.models import Content, Head, Live, Site
+from cms.models import Article, Content, Head, Live, Site
 from cms.permissions import PUBLIC, Actor, Perspective
 from schema.loaders import Loaders
 
@@ -41,6 +41,15 @@ class Context:
     async def story(self, article_id: UUID) -> Head | Live | None:
         """A story's content in this operation's perspective, where the actor may read it."""
         return await self.loaders.visible(self.stories, article_id)
+
+    async def listed(self, article_ids: list[UUID]) -> list[Any]:
+        """Those of these stories that the actor may read, in this order; no list shows what is in the trash."""
+        rows = await self.loaders.visible_many(self.stories, article_ids)
+        if self.stories is Live:
+            return rows
+        stories = await self.loaders.known_many(Article, [row.article_id for row in rows])
+        trashed = {story.id for story in stories if story.trashed_at is not None}
+        return [row for row in rows if row.article_id not in trashed]
 
     async def site(self) -> Site:
         return await self._only_once("site", Site.get)

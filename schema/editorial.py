@@ -89,7 +89,7 @@ class Editorial:
         listing = Listing("revision.id", "revision", where, (Key("NUMBER", "revision.number", int, descending=True),))
 
         async def load(keys: list[UUID]) -> list[Any]:
-            return [await info.context.loaders.known(models.Revision, each) for each in keys]
+            return list(await info.context.loaders.known_each(models.Revision, keys))
 
         return Rows(listing, Paging.of(first, after, last, before), load)  # type: ignore[return-value]
 

@@ -40,8 +40,12 @@ class Loaders:
         """The row with this primary key, which a row that the actor may read points at."""
         return None if key is None else await self._one("known", model, model.all).load(key)
 
+    async def known_each(self, model: type[M], keys: list[UUID]) -> list[M | None]:
+        """The same for several, with None in the place of what is not there."""
+        return await self._one("known", model, model.all).load_many(keys)
+
     async def known_many(self, model: type[M], keys: list[UUID]) -> list[M]:
-        return [row for row in await self._one("known", model, model.all).load_many(keys) if row is not None]
+        return [row for row in await self.known_each(model, keys) if row is not None]
 
     async def children(self, model: type[M], column: str, key: UUID, *order: str) -> list[M]:
         """The rows whose column holds this key, in this order; for rows that a visible row owns."""

@@ -14,7 +14,7 @@ from schema.context import Info
 from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
-from schema.problems import Problem
+from schema.problems import Problem, mutation
 from schema.scalars import described, key
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class StoryList(Node):
     ) -> list[Annotated[Article, strawberry.lazy("schema.articles")]]:
         if not 0 <= first <= 100:
             raise Invalid.field("first", "range", "first must be from 0 to 100.")
-        rows = await info.context.loaders.visible_many(info.context.stories, list(root.article_ids))
-        return rows[:first]  # type: ignore[return-value]
+        rows = await info.context.listed(list(root.article_ids))
+        return rows[:first]
 
 
 @strawberry.input(description="A place where the newsroom is, elsewhere.")
@@ -128,11 +128,11 @@ class NewsroomQuery:
 
 @strawberry.type
 class NewsroomMutation:
-    @strawberry.mutation(description="Change the site. ADMIN.")
+    @mutation("Change the site. ADMIN.")
     async def update_site(self, info: Info, input: UpdateSiteInput) -> SiteResult:
         return await newsroom.update_site(info.context.actor, given(input))  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Make or change a list. EDITOR.")
+    @mutation("Make or change a list. EDITOR.")
     async def set_story_list(self, info: Info, input: SetStoryListInput) -> StoryListResult:
         return await newsroom.set_story_list(  # type: ignore[return-value]
             info.context.actor,

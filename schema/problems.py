@@ -6,9 +6,12 @@ from enum import Enum
 from typing import Any
 
 import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.types.field import StrawberryField
 
 from cms.errors import CMSError
+from schema.context import Context
 
 
 @strawberry.enum(description="Why a mutation was refused.")
@@ -39,6 +42,24 @@ class Problem:
         description="What is wrong with which field; empty where no field is to blame."
     )
     current_version: int | None = strawberry.field(description="On CONFLICT: the version that the story is at now.")
+
+
+class _Fresh(FieldExtension):
+    """What is read for a mutation's answer is read after it: the one before, in the same operation, read too early."""
+
+    async def resolve_async(
+        self, next_: AsyncExtensionResolver, source: Any, info: strawberry.Info[Context, None], **kwargs: Any
+    ) -> Any:
+        info.context.forget()
+        try:
+            return await next_(source, info, **kwargs)
+        finally:
+            info.context.forget()
+
+
+def mutation(description: str) -> Any:
+    """A field of Mutation; its description says the least role."""
+    return strawberry.mutation(description=description, extensions=[_Fresh()])
 
 
 class ProblemHandler(strawberry.ExceptionHandler[CMSError, Problem]):

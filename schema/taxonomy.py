@@ -18,7 +18,7 @@ from schema.context import Info
 from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
-from schema.problems import Problem
+from schema.problems import Problem, mutation
 from schema.scalars import After, Before, First, Last, described, key
 
 if TYPE_CHECKING:
@@ -344,45 +344,45 @@ def _target(id: Any, kind: str) -> UUID | None:
 
 @strawberry.type
 class TaxonomyMutation:
-    @strawberry.mutation(description="Make a tag. EDITOR.")
+    @mutation("Make a tag. EDITOR.")
     async def create_tag(self, info: Info, input: CreateTagInput) -> TagResult:
         return await taxonomy.create_tag(info.context.actor, **given(input))  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Change a tag. EDITOR.")
+    @mutation("Change a tag. EDITOR.")
     async def update_tag(self, info: Info, input: UpdateTagInput) -> TagResult:
         changes = given(input, leave_out=("id",))
         return await taxonomy.update_tag(info.context.actor, key("Tag", input.id), changes)  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Delete a tag that no story has. EDITOR.")
+    @mutation("Delete a tag that no story has. EDITOR.")
     async def delete_tag(self, info: Info, input: DeleteTagInput) -> DeleteResult:
         await taxonomy.delete_tag(info.context.actor, key("Tag", input.id))
         return Deleted(deleted_id=input.id)
 
-    @strawberry.mutation(description="Make a section. EDITOR.")
+    @mutation("Make a section. EDITOR.")
     async def create_section(self, info: Info, input: CreateSectionInput) -> SectionResult:
         return await taxonomy.create_section(info.context.actor, **given(input))  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Change or move a section. EDITOR.")
+    @mutation("Change or move a section. EDITOR.")
     async def update_section(self, info: Info, input: UpdateSectionInput) -> SectionResult:
         changes = given(input, leave_out=("id",))
         return await taxonomy.update_section(info.context.actor, key("Section", input.id), changes)  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Delete a section. EDITOR.")
+    @mutation("Delete a section. EDITOR.")
     async def delete_section(self, info: Info, input: DeleteSectionInput) -> DeleteResult:
         to = _target(input.reassign_to_id, "Section")
         await taxonomy.delete_section(info.context.actor, key("Section", input.id), reassign_to=to)
         return Deleted(deleted_id=input.id)
 
-    @strawberry.mutation(description="Make an author. EDITOR.")
+    @mutation("Make an author. EDITOR.")
     async def create_author(self, info: Info, input: CreateAuthorInput) -> AuthorResult:
         return await taxonomy.create_author(info.context.actor, **given(input))  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Change an author. EDITOR.")
+    @mutation("Change an author. EDITOR.")
     async def update_author(self, info: Info, input: UpdateAuthorInput) -> AuthorResult:
         changes = given(input, leave_out=("id",))
         return await taxonomy.update_author(info.context.actor, key("Author", input.id), changes)  # type: ignore[return-value]
 
-    @strawberry.mutation(description="Delete an author. EDITOR.")
+    @mutation("Delete an author. EDITOR.")
     async def delete_author(self, info: Info, input: DeleteAuthorInput) -> DeleteResult:
         to = _target(input.reassign_to_id, "Author")
         await taxonomy.delete_author(info.context.actor, key("Author", input.id), reassign_to=to)

@@ -13,6 +13,7 @@ from cms.workflow import Transition
 from schema.articles import ArticleResult
 from schema.context import Info
 from schema.inputs import given, maybe
+from schema.problems import mutation
 from schema.scalars import key
 
 UNSET = strawberry.UNSET
@@ -162,7 +163,7 @@ async def _transition(info: Info, name: workflow.Transition, input: Any) -> Any:
 
 @strawberry.type
 class WorkflowMutation:
-    @strawberry.mutation(description="Change what colleagues need. EDITOR; note also for the story's owner.")
+    @mutation("Change what colleagues need. EDITOR; note also for the story's owner.")
     async def update_editorial(self, info: Info, input: UpdateEditorialInput) -> ArticleResult:
         return await articles.update_editorial(  # type: ignore[return-value]
             info.context.actor,
@@ -172,56 +173,52 @@ class WorkflowMutation:
             reason=maybe(input.reason),
         )
 
-    @strawberry.mutation(description="DRAFT → IN_REVIEW. CONTRIBUTOR, own stories.")
+    @mutation("DRAFT → IN_REVIEW. CONTRIBUTOR, own stories.")
     async def submit_article(self, info: Info, input: SubmitArticleInput) -> ArticleResult:
         return await _transition(info, Transition.SUBMIT, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="IN_REVIEW, APPROVED or SCHEDULED → DRAFT. EDITOR.")
+    @mutation("IN_REVIEW, APPROVED or SCHEDULED → DRAFT. EDITOR.")
     async def request_changes(self, info: Info, input: RequestChangesInput) -> ArticleResult:
         return await _transition(info, Transition.REQUEST_CHANGES, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="IN_REVIEW → APPROVED. EDITOR.")
+    @mutation("IN_REVIEW → APPROVED. EDITOR.")
     async def approve_article(self, info: Info, input: ApproveArticleInput) -> ArticleResult:
         return await _transition(info, Transition.APPROVE, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(
-        description="Pin the head revision to be published at a time, or set when readers lose it. EDITOR."
-    )
+    @mutation("Pin the head revision to be published at a time, or set when readers lose it. EDITOR.")
     async def schedule_article(self, info: Info, input: ScheduleArticleInput) -> ArticleResult:
         return await _transition(info, Transition.SCHEDULE, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="Drop a pending publication. EDITOR.")
+    @mutation("Drop a pending publication. EDITOR.")
     async def unschedule_article(self, info: Info, input: UnscheduleArticleInput) -> ArticleResult:
         return await _transition(info, Transition.UNSCHEDULE, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="Show the head revision to readers. EDITOR.")
+    @mutation("Show the head revision to readers. EDITOR.")
     async def publish_article(self, info: Info, input: PublishArticleInput) -> ArticleResult:
         return await _transition(info, Transition.PUBLISH, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="Put a public notice on a live story. EDITOR.")
+    @mutation("Put a public notice on a live story. EDITOR.")
     async def add_correction(self, info: Info, input: AddCorrectionInput) -> ArticleResult:
         return await workflow.add_correction(  # type: ignore[return-value]
             info.context.actor, key("Article", input.article_id), kind=input.kind, text=input.text
         )
 
-    @strawberry.mutation(description="Take a story from readers. EDITOR.")
+    @mutation("Take a story from readers. EDITOR.")
     async def unpublish_article(self, info: Info, input: UnpublishArticleInput) -> ArticleResult:
         return await _transition(info, Transition.UNPUBLISH, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="Take a story from readers for good, with a public notice in its place. CHIEF.")
+    @mutation("Take a story from readers for good, with a public notice in its place. CHIEF.")
     async def withdraw_article(self, info: Info, input: WithdrawArticleInput) -> ArticleResult:
         return await _transition(info, Transition.WITHDRAW, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="WITHDRAWN → DRAFT, with everything it had. CHIEF.")
+    @mutation("WITHDRAWN → DRAFT, with everything it had. CHIEF.")
     async def reinstate_article(self, info: Info, input: ReinstateArticleInput) -> ArticleResult:
         return await _transition(info, Transition.REINSTATE, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(
-        description="Put a story that is not live into the trash. EDITOR, or CONTRIBUTOR on an own draft."
-    )
+    @mutation("Put a story that is not live into the trash. EDITOR, or CONTRIBUTOR on an own draft.")
     async def trash_article(self, info: Info, input: TrashArticleInput) -> ArticleResult:
         return await _transition(info, Transition.TRASH, input)  # type: ignore[no-any-return]
 
-    @strawberry.mutation(description="Take a story out of the trash. EDITOR, or CONTRIBUTOR on an own draft.")
+    @mutation("Take a story out of the trash. EDITOR, or CONTRIBUTOR on an own draft.")
     async def untrash_article(self, info: Info, input: UntrashArticleInput) -> ArticleResult:
         return await _transition(info, Transition.UNTRASH, input)  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@
 `database_url`  the url of that same database, for tests that start real processes
 `server_url`    the url of a superuser, for tests that make databases of their own
 `data_dir`      a new directory to run an embedded server in, which its unprivileged user can reach
+`api`           asks the application, without a server: api(document, actor=…, **variables)
 `serve`         starts `cms serve` as a process, with variables of the environment; it is stopped at the end
 """
 
@@ -25,12 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 
-from cms import database, embedded
+from cms import accounts, database, embedded
+from cms.app import create_app
+from cms.models import TokenScope, User
+from cms.permissions import SYSTEM, Actor
 from cms.settings import Settings
 
 _DIRECTORY = pytest.StashKey[Path]()
@@ -99,6 +105,59 @@ async def _restorer(_opened: None, database_url: str, server_url: str) -> AsyncI
 @pytest.fixture
 async def db(_restorer: asyncpg.Connection) -> None:
     await _restorer.execute("call kept.restore()")
+
+
+class Api:
+    """The application, asked over HTTP without a server."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._tokens: dict[UUID, str] = {}
+
+    async def answer(
+        self, document: str, *, actor: Actor | None = None, token: str | None = None, **variables: Any
+    ) -> dict[str, Any]:
+        """The whole answer. An actor asks with a token of its user's."""
+        if actor is not None:
+            token = await self._token(actor)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = {"query": document, "variables": variables}
+        response = await self._client.post("/graphql", json=request, headers=headers)
+        return orjson.loads(response.content)  # type: ignore[no-any-return]
+
+    async def __call__(self, document: str, **more: Any) -> dict[str, Any]:
+        """The data of an answer without errors."""
+        answer = await self.answer(document, **more)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]  # type: ignore[no-any-return]
+
+    async def errors(self, document: str, **more: Any) -> list[str]:
+        """The codes of the errors of an answer."""
+        return [error["extensions"]["code"] for error in (await self.answer(document, **more)).get("errors", ())]
+
+    async def write(self, name: str, input: dict[str, Any], select: str = "", **more: Any) -> dict[str, Any]:
+        """What a mutation answers: fields of its result (select is a selection on it), or those of a Problem."""
+        type = name[0].upper() + name[1:] + "Input"
+        problem = "... on Problem { code message currentVersion issues { field code message } }"
+        document = f"mutation($input: {type}!) {{ {name}(input: $input) {{ __typename {problem} {select} }} }}"
+        return (await self(document, input=input, **more))[name]  # type: ignore[no-any-return]
+
+    async def _token(self, actor: Actor) -> str:
+        assert actor.user_id is not None
+        if actor.user_id not in self._tokens:
+            user = await User.get(id=actor.user_id)
+            self._tokens[user.id] = await accounts.create_token(
+                SYSTEM, name=user.name, scope=TokenScope.WRITE, user=user
+            )
+        return self._tokens[actor.user_id]
+
+
+@pytest.fixture
+async def api(db: None) -> AsyncIterator[Api]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app()), base_url="http://newsroom.test"
+    ) as client:
+        yield Api(client)
 
 
 @pytest.fixture
