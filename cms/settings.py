@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -18,6 +18,9 @@ def _default_data_dir() -> Path:
 def _split(value: Any) -> Any:
     """A list as the environment spells it: with commas."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[a-z0-9.:\[\]-]+)$")]
 
 
 class Settings(BaseSettings):
@@ -38,7 +41,30 @@ class Settings(BaseSettings):
     )
     mail_from: str | None = Field(None, description="the sender of those; by default copydesk@ the public host")
 
+    public_introspection: bool | None = Field(
+        None, description="the public may ask for the schema; by default only while there is no CMS_PUBLIC_URL"
+    )
+    public_query_cost: int = Field(10_000, ge=1, description="what a query of the public may cost (X-Query-Cost)")
+    known_query_cost: int = Field(50_000, ge=1, description="what a query of staff and of tokens may cost")
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="sites whose pages may read the API, with commas between: https://www.example.org; * for all"
+    )
+    cors_credentials: bool = Field(False, description="those pages may send cookies; not together with *")
+
     four_eyes: bool = Field(False, description="nobody approves, schedules or publishes an own story")
+
+    @model_validator(mode="after")
+    def _no_credentials_for_all(self) -> Self:
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError(
+                "CMS_CORS_CREDENTIALS with CMS_CORS_ORIGINS=* lets any site act for its visitors: name sites"
+            )
+        return self
+
+    @property
+    def introspection(self) -> bool:
+        """Whether the public may ask for the schema, and is told names like the one it mistyped."""
+        return self.public_url is None if self.public_introspection is None else self.public_introspection
 
     @property
     def base_url(self) -> str:
