@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
@@ -12,14 +12,20 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tortoise.exceptions import BaseORMException
 
-from cms import database, workflow
+from cms import accounts, database, workflow
 from cms.http.files import file
 from cms.http.health import health
+from cms.http.sessions import password, password_reset, session
 from cms.settings import settings
 from schema.endpoint import graphql
 
-# How late a schedule may fire, in seconds.
-TICK = 1.0
+# What goes on beside serving, in every process: every how many seconds, and what the log calls a failure. Processes
+# leave alone what another was faster with.
+_BESIDE: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
+    (1.0, workflow.publish_due, "schedule.failed"),
+    (2.0, accounts.send_due, "letters.failed"),
+    (600.0, accounts.forget_expired, "forgetting.failed"),
+)
 
 log = structlog.get_logger()
 
@@ -29,6 +35,9 @@ def create_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/session", session, methods=["POST", "DELETE"]),
+            Route("/password-reset", password_reset, methods=["POST"]),
+            Route("/password", password, methods=["POST"]),
             Route("/health", health),
             Route("/media/{name}", file),
         ],
@@ -40,20 +49,19 @@ def create_app() -> Starlette:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     async with database.open(settings()):
         await database.check_migrations()
-        clockwork = asyncio.create_task(_publish_due())
+        beside = [asyncio.create_task(_repeat(*each)) for each in _BESIDE]
         try:
             yield
         finally:
-            clockwork.cancel()
-            with suppress(asyncio.CancelledError):
-                await clockwork
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
-async def _publish_due() -> None:
-    """What is scheduled fires in every process; a story that another was faster with is left alone."""
+async def _repeat(seconds: float, work: Callable[[], Awaitable[object]], failed: str) -> None:
     while True:
         try:
-            await workflow.publish_due()
+            await work()
         except (BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            log.exception("schedule.failed")
-        await asyncio.sleep(TICK)
+            log.exception(failed)
+        await asyncio.sleep(seconds)
