@@ -11,6 +11,7 @@ from strawberry.types import ExecutionContext
 from schema.accounts import AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
+from schema.documents import Given
 from schema.events import Event, EventsQuery
 from schema.media import Media
 from schema.newsroom import NewsroomMutation, NewsroomQuery
@@ -37,6 +38,6 @@ schema = _Schema(
     mutation=Mutation,
     types=[Article, Revision, Media, Event, RedirectRule, *BLOCKS],
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[OnePerspective],
+    extensions=[Given, OnePerspective],
     exception_handlers=[ProblemHandler()],
 )

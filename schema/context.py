@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import strawberry
+from graphql import DocumentNode
 
 from cms import paths
 from cms.models import Article, Content, Head, Live, Site
@@ -24,6 +25,7 @@ class Context:
 
     actor: Actor = PUBLIC
     perspective: Perspective = Perspective.PUBLISHED
+    document: DocumentNode | None = None  # valid, and parsed already
     response_headers: dict[str, str] = field(default_factory=dict)
     _loaders: Loaders | None = None
     _once: dict[str, asyncio.Future[Any]] = field(default_factory=dict)

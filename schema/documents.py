@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from graphql import (
     parse,
     validate,
 )
+from strawberry.extensions import SchemaExtension
 
 from schema import filters
 from schema.cost import Cost, arguments_of, cost
@@ -145,6 +146,19 @@ class Documents:
         while self._characters > KEPT_CHARACTERS:
             old, _ = self._kept.popitem(last=False)
             self._characters -= len(old)
+
+
+class Given(SchemaExtension):
+    """Runs the document of the context, where there is one, instead of reading and validating the text again."""
+
+    def on_parse(self) -> Iterator[None]:
+        self.execution_context.graphql_document = getattr(self.execution_context.context, "document", None)
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        if getattr(self.execution_context.context, "document", None) is not None:
+            self.execution_context.pre_execution_errors = []
+        yield
 
 
 _TOKENS = "The document is too large (tokens: at most {})."

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 import orjson
+import structlog
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.graphql import OperationType
 
-from cms.errors import Unauthenticated
+from cms.errors import CMSError, Unauthenticated
 from cms.permissions import PUBLIC, Actor
-from schema import schema
 from schema.context import Context
-from schema.errors import BadRequest, formatted
+from schema.documents import Refused
+from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
+from schema.execution import HungUp, Prepared, may_introspect, prepared, run, while_waiting
 from schema.viewer import viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
 MAX_PUBLIC_BODY = 64 * 1024
 MAX_BODY = 8 * 1024 * 1024
+# How long the body may take to arrive.
+BODY_SECONDS = 30
 
 _JSON = "application/json"
 _GRAPHQL = "application/graphql-response+json"
-_PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Accept"}
+_PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept"}
+
+_NUL = re.compile(r"\\u(0000|\{0+\})")
+
+log = structlog.get_logger()
 
 
 async def graphql(request: Request) -> Response:
@@ -37,6 +46,10 @@ async def graphql(request: Request) -> Response:
         response = _refusal(401, error.message, error.code)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
+    except TimeoutError:
+        return _refusal(503, "That took too long. Ask for less.", TIMEOUT)
+    except HungUp:
+        return Response(status_code=400)  # nobody reads it
 
 
 async def _params(request: Request, limit: int) -> dict[str, Any]:
@@ -46,24 +59,31 @@ async def _params(request: Request, limit: int) -> dict[str, Any]:
             if name in params:
                 params[name] = _loads(params[name].encode(), f"The parameter {name}")
     else:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != _JSON:
-            raise BadRequest(415, "Send the request as application/json.")
+        content_type, _, parameters = request.headers.get("content-type", "").partition(";")
+        if content_type.strip().lower() != _JSON or parameters.strip().lower() not in ("", "charset=utf-8"):
+            raise BadRequest(415, "Send the request as application/json, in UTF-8.")
         params = _loads(await _body(request, limit), "The body")
     return _checked(params)
 
 
 async def _body(request: Request, limit: int) -> bytes:
+    too_large = BadRequest(413, f"The body is too large: at most {limit} bytes are taken.", TOO_LARGE)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 15 or int(length) > limit):
+        raise too_large
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                raise BadRequest(413, f"The body is too large: at most {limit} bytes are taken.")
-            chunks.append(chunk)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise too_large
+                chunks.append(chunk)
     except ClientDisconnect:
         raise BadRequest(400, "The request ended too early.") from None
+    except TimeoutError:
+        raise BadRequest(408, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
     return b"".join(chunks)
 
 
@@ -88,44 +108,52 @@ def _checked(params: Any) -> dict[str, Any]:
     ):
         if params.get(name) is not None and not isinstance(params[name], type_):
             raise BadRequest(400, f"{name} must be {noun}.")
-    if _has_nul(params):
+    if _has_nul(query) or _has_nul(orjson.dumps(params.get("variables")).decode()):
         raise BadRequest(400, "The character U+0000 is not taken anywhere.")
     return params
 
 
-def _has_nul(params: dict[str, Any]) -> bool:
-    """PostgreSQL cannot hold it: refused once, here, in variables and in the literals of a document."""
-    query = params["query"]
-    return b"\\u0000" in orjson.dumps(params.get("variables")) or "\\u0000" in query or "\\u{0}" in query
+def _has_nul(text: str) -> bool:
+    """Whether an escape of the character stands in a text: PostgreSQL cannot hold it. One whose backslash is escaped
+    itself is none."""
+    return _NUL.search(text.replace("\\\\", "")) is not None
 
 
 async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Response:
-    media_type = _media_type(request)
-    context = Context(actor=actor)
-    allowed = [OperationType.QUERY] if request.method == "GET" else [OperationType.QUERY, OperationType.MUTATION]
+    variables = params.get("variables") or {}
     try:
-        result = await schema.execute(
-            params["query"],
-            variable_values=params.get("variables"),
-            operation_name=params.get("operationName"),
-            context_value=context,
-            allowed_operation_types=allowed,
-        )
-    except InvalidOperationTypeError:
-        raise BadRequest(405, "Send queries by GET or POST, mutations by POST, subscriptions by neither.") from None
-    except CannotGetOperationTypeError:
-        raise BadRequest(400, "The document has no operation of that name, or several and none was named.") from None
-    errors = [formatted(error) for error in result.errors or ()]
-    answer: dict[str, Any] = {"data": result.data} if result.data is not None or not errors else {}
+        ask = await prepared(actor, params["query"], params.get("operationName"), variables)
+    except Refused as refused:
+        return _result(request, actor, {}, refused.errors)
+    except CMSError as error:
+        return _result(request, actor, {}, [GraphQLError(error.message, original_error=error)])
+    _check_method(request, ask)
+    work = run(ask, Context(actor=actor), params["query"])
+    reads = ask.operation.kind is OperationType.QUERY
+    result = await (while_waiting(request.receive, work) if reads else work)
+    response = _result(request, actor, {"data": result.data}, result.errors or [])
+    response.headers["X-Query-Cost"] = str(ask.cost)
+    return response
+
+
+def _check_method(request: Request, ask: Prepared) -> None:
+    if ask.operation.kind is OperationType.SUBSCRIPTION or (
+        ask.operation.kind is OperationType.MUTATION and request.method != "POST"
+    ):
+        raise BadRequest(405, "Send queries by GET or POST, mutations by POST, subscriptions by neither.")
+
+
+def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[GraphQLError]) -> Response:
+    errors = [formatted(error, suggestions=may_introspect(actor)) for error in given]
+    answer = data
     if errors:
-        answer = {"errors": errors, **(answer or ({"data": None} if _ran(errors) else {}))}
+        ran = data.get("data") is not None or any("path" in error for error in errors)
+        answer = {"errors": errors, **(data if ran else {})}
+    media_type = _media_type(request)
     status = 400 if media_type == _GRAPHQL and "data" not in answer else 200
+    if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
+        status = 503
     return Response(orjson.dumps(answer), status, headers=_PRIVATE, media_type=media_type)
-
-
-def _ran(errors: list[dict[str, Any]]) -> bool:
-    """Whether the operation was executed at all: then data stands in the answer, be it null."""
-    return any("path" in error for error in errors)
 
 
 def _media_type(request: Request) -> str:
@@ -134,5 +162,6 @@ def _media_type(request: Request) -> str:
 
 
 def _refusal(status: int, message: str, code: str) -> Response:
+    log.warning("request.refused", status=status, code=code, reason=message)
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
     return Response(orjson.dumps(body), status, headers=_PRIVATE, media_type=_JSON)
