@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from cms.body import check, from_html, from_markdown
+from cms.body.compare import diff
 from cms.body.links import ArticleTarget, Links, MediaTarget, References, references
 from cms.body.markup import html
 from cms.body.plain import excerpt, reading_minutes, text, word_count
@@ -49,6 +50,7 @@ __all__ = [
     "References",
     "TableBlock",
     "blocks",
+    "diff",
     "empty",
     "excerpt",
     "html",

@@ -114,7 +114,7 @@ class Printer:
 
     def _code(self, node: Node) -> str:
         language = node.get("attrs", {}).get("language")
-        text = escape(plain(node), quote=False)
+        text = self.inline(node)
         text += "\n" if text.endswith("\n") else ""  # the last line end is not taken for text when read again
         return _tag("pre", _tag("code", text, class_=f"language-{language}" if language else None))
 
@@ -204,9 +204,11 @@ class Printer:
         "image": _image,
         "embed": _embed,
         "articleLink": _article_link,
+        "changed": lambda self, node: _tag(node["attrs"]["change"], self.blocks(node)),
     }
 
 
+# ins and del, and "changed" above, are not of the schema: they are how a comparison is printed.
 _MARKS = {
     "bold": "strong",
     "italic": "em",
