@@ -25,11 +25,12 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import accounts, database, demo, embedded, ids, listings
+from cms import accounts, database, demo, embedded, ids, listings, logs
 from cms.database import DatabaseUnavailable
 from cms.errors import CMSError, NotFound
+from cms.http.server import PatientProtocol
 from cms.importers import page, pages
-from cms.models import Role, Section, TokenScope, User
+from cms.models import LinkPurpose, Role, Section, TokenScope, User
 from cms.permissions import SYSTEM
 from cms.settings import settings
 
@@ -64,6 +65,7 @@ def _cms() -> None:
     pass
 
 
+Email = Annotated[str, typer.Argument(help="The user's address.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on (CMS_HOST; 127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 takes a free one (CMS_PORT; 8000).", min=0, max=65535)]
 
@@ -160,6 +162,47 @@ def create_user(
     print(ids.encode("User", user.id))
 
 
+@users.command("invite", epilog="Example: cms user invite mara@courier.example --name 'Mara Lindqvist' --role EDITOR")
+def invite_user(
+    email: Annotated[str, typer.Argument(help="What the user will sign in with.")],
+    name: Annotated[str, typer.Option(help="As colleagues see it.")],
+    role: Annotated[Role, typer.Option(help="What the user may do.")],
+) -> None:
+    """Add somebody who chooses a password by a link, within 7 days. Again: a new link.
+
+    The link is sent through CMS_SMTP_URL, by `cms serve`; without one it is printed.
+    """
+
+    async def work() -> str | None:
+        user = await accounts.invite_user(SYSTEM, email=email, name=name, role=role)
+        return await accounts.new_link(user, LinkPurpose.INVITATION)
+
+    _print_link(run(work))
+
+
+@users.command("reset", epilog="Example: cms user reset mara@courier.example")
+def reset_password(email: Email) -> None:
+    """Let somebody choose a new password by a link, within 30 minutes. Until then the old one stands.
+
+    The link is sent through CMS_SMTP_URL, by `cms serve`; without one it is printed.
+    """
+
+    async def work() -> str | None:
+        return await accounts.new_link(await _user(email), LinkPurpose.RESET)
+
+    _print_link(run(work))
+
+
+@users.command("disable", epilog="Example: cms user disable mara@courier.example")
+def disable_user(email: Email) -> None:
+    """Shut somebody out: their sessions and tokens end within seconds. What they made stays theirs."""
+
+    async def work() -> None:
+        await accounts.update_user(SYSTEM, (await _user(email)).id, {"is_active": False})
+
+    run(work)
+
+
 class ReadingScope(StrEnum):
     """What a token opens that writes nothing."""
 
@@ -197,6 +240,24 @@ def create_token(
         return await accounts.create_token(SYSTEM, name=name, scope=wanted, user=acting, role=role)
 
     print(run(work))
+
+
+@tokens.command("list", epilog="Example: cms token list")
+def list_tokens() -> None:
+    """Print every token: its id, name, what it opens, when it was last used, and whether it has ended."""
+    for token in run(lambda: accounts.tokens_of(SYSTEM)):
+        ended = "revoked" if token.revoked_at else f"until {token.expires_at:%F %R}" if token.expires_at else "for ever"
+        used = f"used {token.last_used_at:%F %R}" if token.last_used_at else "never used"
+        print(ids.encode("Token", token.id), token.scope, token.role or "", used, ended, token.name, sep="\t")
+
+
+@tokens.command("revoke", epilog="Example: cms token revoke bwGd0kWl6HeSrRj6sRcL8Kk")
+def revoke_token(id: Annotated[str, typer.Argument(help="Its id, as `cms token list` prints it.")]) -> None:
+    """End a token, at once and for ever."""
+    key = ids.decode_as("Token", id)
+    if key is None:
+        raise typer.BadParameter("that is not the id of a token: see `cms token list`")
+    run(lambda: accounts.revoke_token(SYSTEM, key))
 
 
 @imports.command("page", epilog="Examples: cms import page article.txt | cms import page --publish - < article.txt")
@@ -250,7 +311,7 @@ def main() -> None:
     except typer.Abort:
         _fail("stopped", 1)
     except ValidationError as error:
-        _fail("; ".join(f"CMS_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()), 1)
+        _fail("; ".join(map(_setting, error.errors())), 1)
     except (CMSError, DatabaseUnavailable) as error:
         _fail(str(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
@@ -263,6 +324,12 @@ class _Stopped(SystemExit):
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     """Leave like any exception does, so that what is open is closed."""
     raise _Stopped(128 + number)
+
+
+def _setting(error: Any) -> str:
+    """What is wrong with the environment; what is said of several variables together names them itself."""
+    where = f"CMS_{error['loc'][0]}: ".upper() if error["loc"] else ""
+    return where + str(error["msg"]).removeprefix("Value error, ")
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -287,15 +354,20 @@ def _listen_on(host: str | None, port: int | None) -> None:
 
 
 def _serving() -> dict[str, Any]:
+    logs.configure()
     return {
         "factory": True,
         "host": settings().host,
         "port": settings().port,
         "lifespan": "on",
-        "http": "httptools",
+        "http": PatientProtocol,
+        "log_config": None,
         "ws_max_size": WEBSOCKET_BYTES,
         "ws_per_message_deflate": False,  # a small frame may inflate to any size
         "server_header": False,
+        # What a proxy says of its client counts only from CMS_TRUSTED_PROXIES, and is read where it is needed.
+        "proxy_headers": False,
+        "timeout_worker_healthcheck": HUNG_SECONDS,
         "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
     }
@@ -310,7 +382,7 @@ class _Demo(uvicorn.Server):
             url = f"http://{self.config.host}:{self.servers[0].sockets[0].getsockname()[1]}/graphql"
             body = shlex.quote(json.dumps({"query": _FRONT_PAGE}))
             print(f"Served   {url}\n\nThe front page:\n")
-            print(f"  curl {url} -H 'Content-Type: application/json' -d {body}\n", flush=True)
+            print(f"  curl -s {url} -H 'Content-Type: application/json' -d {body}\n", flush=True)
 
 
 def _serve_demo(server: _Demo) -> None:
@@ -320,6 +392,13 @@ def _serve_demo(server: _Demo) -> None:
         return
     if not server.started:  # it has said why
         raise typer.Exit(1)
+
+
+def _print_link(url: str | None) -> None:
+    if url is None:
+        print("The link is sent by e-mail as soon as `cms serve` runs.", file=sys.stderr)
+    else:
+        print(url)
 
 
 def _password(from_stdin: bool) -> str:

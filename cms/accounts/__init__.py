@@ -6,7 +6,7 @@ from cms.accounts.credentials import Kind, authenticate, authenticate_session, d
 from cms.accounts.links import ask_for_reset, forget_expired, new_link, redeem, send_due
 from cms.accounts.passwords import MAX_PASSWORD, MIN_PASSWORD, hash_password, verify_password
 from cms.accounts.sessions import Opened, Visit, end_session, end_sessions, own_sessions, sign_in, sign_out
-from cms.accounts.tokens import create_token, issue_token, revoke_token
+from cms.accounts.tokens import create_token, issue_token, revoke_token, tokens_of
 from cms.accounts.users import by_email, change_password, create_user, invite_user, normal_email, unlock, update_user
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "sign_in",
     "sign_out",
     "still_valid",
+    "tokens_of",
     "unlock",
     "update_user",
     "verify_password",

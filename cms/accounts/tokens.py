@@ -51,6 +51,11 @@ async def issue_token(
     return await _create(actor, name, scope, user, role, expires_at)
 
 
+async def tokens_of(actor: Actor) -> list[Token]:
+    """Those that this actor may see, the oldest first: for ADMIN all, else those that act as the actor's user."""
+    return await query(actor, Token, Perspective.PUBLISHED).order_by("created_at", "id")
+
+
 async def revoke_token(actor: Actor, id: UUID) -> Token:
     """The token ends at once. ADMIN, or the user as whom it acts."""
     async with transaction():
