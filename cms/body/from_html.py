@@ -11,19 +11,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from urllib.parse import parse_qs, urlsplit
-from xml.etree import ElementTree
-
-from lxml import etree
+from xml.etree.ElementTree import Element
 
 from cms import ids
-from cms.body import addresses, word_paste
+from cms.body import addresses, html_tree, word_paste
 from cms.body.schema import Node, Unfit, paragraph, text_node
 from cms.body.style import declarations
 
 MAX_SOURCE = 5_000_000
-_MAX_ELEMENT_DEPTH = 150
 
-Element = ElementTree.Element
 # Inline nodes and blocks in the order of reading; None parts paragraphs.
 Flow = Iterable[Node | None]
 # Marks by name, with their attributes.
@@ -34,64 +30,9 @@ def blocks(source: str) -> list[Node]:
     """The blocks of a page or of a piece of one; none if there is nothing to read in it."""
     if len(source) > MAX_SOURCE:
         raise Unfit(f"has more than {MAX_SOURCE:,} characters")
-    tree = _tree(source)
+    tree = html_tree.read(source)
     word_paste.lists(tree)
     return _blocks(_flow(tree, {}))
-
-
-# Text behind the end of a page would be lost, and pastes of several pages in one are common.
-_PAGE_TAGS = re.compile(r"</?(?:html|head|body)\b[^<>]*>", re.IGNORECASE)
-# libxml2 closes these where a paragraph or a table begins, as HTML 4 had it, and what is around several paragraphs
-# would be lost. It leaves names alone that it does not know; the mark is no character, so no text has it.
-_HTML4_INLINE = re.compile(r"(</?(?:b|i|s|strike|tt|u|big|small|h[1-6]))(?=[\s/>])", re.IGNORECASE)
-_UNKNOWN = "\ufdd0"
-_KEPT_ATTRIBUTES = frozenset(
-    {
-        "alt", "cite", "class", "colspan", "data", "data-article-id", "data-embed", "data-focal-point",
-        "data-media-id", "height", "href", "role", "rowspan", "src", "start", "style", "title", "width",
-    }
-)  # fmt: skip
-
-
-def _tree(source: str) -> Element:
-    # libxml2 reads tags as HTML5 does, in linear time; its own tree is quadratic in attributes and limited in depth.
-    target = _TreeTarget()
-    parser = etree.HTMLParser(target=target, encoding="utf-8")
-    source = _HTML4_INLINE.sub(rf"\1{_UNKNOWN}", _PAGE_TAGS.sub("", source))
-    etree.fromstring(f"<html><body>{source}</body></html>".encode(), parser)
-    return target.tree
-
-
-class _TreeTarget:
-    """Builds the tree of what the parser meets; comments and processing instructions are not in it."""
-
-    def __init__(self) -> None:
-        self.builder = ElementTree.TreeBuilder()
-        self.depth = 0
-
-    def start(self, tag: str | bytes, attrib: dict[str | bytes, str | bytes]) -> None:
-        self.depth += 1
-        if self.depth > _MAX_ELEMENT_DEPTH:
-            raise Unfit(f"is nested more than {_MAX_ELEMENT_DEPTH} elements deep")
-        kept = {name: _known(attrib[name]) for name in _KEPT_ATTRIBUTES & attrib.keys()}
-        self.builder.start(_known(tag).lower(), kept)
-
-    def end(self, tag: str | bytes) -> None:
-        self.depth -= 1
-        self.builder.end(_known(tag).lower())
-
-    def data(self, data: str | bytes) -> None:
-        self.builder.data(_known(data))
-
-    def comment(self, text: str | bytes) -> None:
-        pass
-
-    def close(self) -> None:
-        self.tree = self.builder.close()
-
-
-def _known(text: str | bytes) -> str:
-    return str(text).replace(_UNKNOWN, "")
 
 
 def _flow(element: Element, marks: Marks) -> Iterator[Node | None]:
