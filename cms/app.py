@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 import asyncpg
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 from tortoise.exceptions import BaseORMException
 
-from cms import accounts, database, workflow
+from cms import accounts, database, logs, workflow
+from cms.http.edge import Edge
 from cms.http.files import file
 from cms.http.health import health
 from cms.http.sessions import password, password_reset, session
@@ -41,13 +43,15 @@ def create_app() -> Starlette:
             Route("/health", health),
             Route("/media/{name}", file),
         ],
+        middleware=[Middleware(Edge, settings=settings())],
         lifespan=_lifespan,
     )
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    async with database.open(settings()):
+    logs.configure()
+    async with database.open(settings(), serving=True):
         await database.check_migrations()
         beside = [asyncio.create_task(_repeat(*each)) for each in _BESIDE]
         try:

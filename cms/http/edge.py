@@ -1,0 +1,115 @@
+"""What every request passes first and every answer last: heads that mean two things are refused, sites that may read
+are told so, headers that browsers obey are set, and what failed inside is masked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import orjson
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cms.settings import Settings
+from schema.errors import BAD_REQUEST, UNAVAILABLE, masked
+
+# Two of one of these would let us and a proxy before us read two different requests.
+_ONCE = ("authorization", "content-length", "content-type", "cookie", "host", "origin", "transfer-encoding")
+_HTML = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
+_OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_METHODS = "GET, POST, PUT, DELETE"
+_ASKED = "authorization, content-type, x-requested-with"
+_TOLD = "etag, location, retry-after, x-query-cost"
+_YEAR = 365 * 24 * 3600
+
+log = structlog.get_logger()
+
+
+class Edge:
+    """ASGI middleware, the outermost."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._origins = frozenset(settings.cors_origins)
+        self._credentials = settings.cors_credentials
+        self._always = {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "private, no-store",
+        }
+        if settings.base_url.startswith("https:"):
+            self._always["Strict-Transport-Security"] = f"max-age={_YEAR}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        started = False
+
+        async def dressed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._dress(MutableHeaders(raw=message["headers"]), origin)
+            await send(message)
+
+        if refusal := _refusal(headers):
+            log.warning("request.refused", status=400, code=BAD_REQUEST, reason=refusal)
+            await _answer(dressed, 400, refusal, {"code": BAD_REQUEST})
+        elif scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
+            await dressed({"type": "http.response.start", "status": 204, "headers": []})
+            await dressed({"type": "http.response.body", "body": b""})
+        else:
+            try:
+                await self._app(scope, receive, dressed)
+            except Exception as error:  # noqa: BLE001 - whatever it is, its text is not for the client
+                message, extensions = masked(error, method=scope["method"], url=scope["path"])
+                if started:
+                    raise _CutOff from None  # the server closes the connection: the client has half an answer
+                await _answer(dressed, 503 if extensions["code"] == UNAVAILABLE else 500, message, extensions)
+
+    def _dress(self, headers: MutableHeaders, origin: str | None) -> None:
+        is_html = headers.get("content-type", "").startswith("text/html")
+        for name, value in self._always.items():
+            headers.setdefault(name, value)
+        headers.setdefault("Content-Security-Policy", _HTML if is_html else _OTHER)
+        if is_html:
+            headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.add_vary_header("Origin")
+        if origin is not None and (origin in self._origins or "*" in self._origins):
+            self._allow(headers, origin)
+
+    def _allow(self, headers: MutableHeaders, origin: str) -> None:
+        headers["Access-Control-Allow-Origin"] = "*" if "*" in self._origins else origin
+        headers["Access-Control-Allow-Methods"] = _METHODS
+        headers["Access-Control-Allow-Headers"] = _ASKED
+        headers["Access-Control-Expose-Headers"] = _TOLD
+        headers["Access-Control-Max-Age"] = "600"
+        if self._credentials:
+            headers["Access-Control-Allow-Credentials"] = "true"
+
+
+class _CutOff(Exception):
+    """An answer failed after it had begun. The log has said why."""
+
+
+def _refusal(headers: Headers) -> str | None:
+    names = Counter(name.decode("latin-1") for name, _ in headers.raw)
+    for name in _ONCE:
+        if names[name] > 1:
+            return f"Send one {name.title()} header."
+    if names["content-length"] and names["transfer-encoding"]:
+        return "Send Content-Length or Transfer-Encoding, not both."
+    return None
+
+
+async def _answer(send: Send, status: int, message: str, extensions: dict[str, object]) -> None:
+    body = orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
