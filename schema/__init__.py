@@ -8,7 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 
-from schema.accounts import AccountsQuery
+from schema.accounts import AccountsMutation, AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
 from schema.documents import Given
@@ -23,7 +23,9 @@ from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
 Query = merge_types("Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery))
-Mutation = merge_types("Mutation", (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation))
+Mutation = merge_types(
+    "Mutation", (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation)
+)
 
 
 class _Schema(strawberry.Schema):

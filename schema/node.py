@@ -17,9 +17,11 @@ _IDENTITIES: dict[type[Any], tuple[str, str]] = {
     models.Media: ("Media", "id"),
     models.Revision: ("Revision", "id"),
     models.Section: ("Section", "id"),
+    models.Session: ("Session", "id"),
     models.Slug: ("RedirectRule", "id"),
     models.StoryList: ("StoryList", "id"),
     models.Tag: ("Tag", "id"),
+    models.Token: ("Token", "id"),
     models.User: ("User", "id"),
 }
 

@@ -111,6 +111,8 @@ _NODES: dict[str, type[Any]] = {
     "StoryList": models.StoryList,
     "Revision": models.Revision,
     "User": models.User,
+    "Token": models.Token,
+    "Session": models.Session,
     "RedirectRule": models.Slug,
 }
 
