@@ -5,6 +5,7 @@
 `server_url`    the url of a superuser, for tests that make databases of their own
 `data_dir`      a new directory to run an embedded server in, which its unprivileged user can reach
 `api`           asks the application, without a server: api(document, actor=…, **variables)
+`configured`    sets variables of the environment for the time of a test: configured(CMS_PUBLIC_URL=…)
 `serve`         starts `cms serve` as a process, with variables of the environment; it is stopped at the end
 """
 
@@ -32,12 +33,14 @@ import asyncpg
 import httpx
 import orjson
 import pytest
+from argon2 import PasswordHasher
 
 from cms import accounts, database, embedded
+from cms.accounts import passwords
 from cms.app import create_app
 from cms.models import TokenScope, User
 from cms.permissions import SYSTEM, Actor
-from cms.settings import Settings
+from cms.settings import Settings, settings
 
 _DIRECTORY = pytest.StashKey[Path]()
 _LOCK = pytest.StashKey[int]()
@@ -100,6 +103,26 @@ async def _restorer(_opened: None, database_url: str, server_url: str) -> AsyncI
     connection = await asyncpg.connect(_named(server_url, urlsplit(database_url).path[1:]))
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hashing that costs next to nothing. Processes that tests start hash in earnest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    def configure(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+
+    yield configure
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 @pytest.fixture
