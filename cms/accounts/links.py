@@ -49,7 +49,7 @@ _TEXTS = {
 
 async def ask_for_reset(email: str, peer: str) -> None:
     """Owe a letter to this address. Raises RateLimited; else the same happens for every address."""
-    address, block = loose_email(email)[:254], throttle.block(peer)
+    address, block = loose_email(email), throttle.block(peer)
     account = throttle.key("account", address)
     await throttle.count(throttle.key("letters to", block), throttle.LETTERS_TO_BLOCK)
     await throttle.count(throttle.key("letters", account, block), throttle.LETTERS_FROM_BLOCK, account)

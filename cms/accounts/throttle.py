@@ -45,17 +45,19 @@ OLD_PASSWORD = Limit(free=5, wait=30, longest=15 * MINUTE, memory=HOUR)
 LETTERS_TO_BLOCK = Limit(free=10, wait=MINUTE, longest=HOUR, memory=2 * HOUR)
 LETTERS_FROM_BLOCK = Limit(free=3, wait=5 * MINUTE, longest=HOUR, memory=2 * HOUR)
 
+# Earlier than now, so that one of many at once is not refused for having looked at the clock a moment before another.
+_FREE = "$2 - interval '1 minute'"
 # Of a row t: $1 key, $2 now, $3 when all is forgotten, $4 free tries, $5 first wait, $6 longest wait.
-_ONE_MORE = """
+_ONE_MORE = f"""
     count = case when t.forgotten_at <= $2 then 1 else t.count + 1 end,
-    free_at = case when t.forgotten_at <= $2 or t.count + 1 < $4 then $2
+    free_at = case when t.forgotten_at <= $2 or t.count + 1 < $4 then {_FREE}
         else $2 + least($5 * 2.0 ^ least(t.count + 1 - $4, 20), $6) * interval '1 second' end,
     forgotten_at = $3
 """
 # As common table expressions, because Tortoise gives back the rows of a select only.
 _COUNT = f"""
 with counted as (
-    insert into tries as t (key, account, count, free_at, forgotten_at) values ($1, $7, 1, $2, $3)
+    insert into tries as t (key, account, count, free_at, forgotten_at) values ($1, $7, 1, {_FREE}, $3)
     on conflict (key) do update set {_ONE_MORE} where t.free_at <= $2 returning 1
 ) select * from counted
 """  # noqa: S608

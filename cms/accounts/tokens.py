@@ -9,9 +9,9 @@ from cms import clock, events, ids
 from cms.accounts.credentials import Kind, digest, new_secret
 from cms.accounts.users import create_user
 from cms.database import transaction
-from cms.errors import Forbidden, Invalid, NotFound
+from cms.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from cms.models import Role, Token, TokenScope, User
-from cms.permissions import RANK, Action, Actor, Perspective, query, require
+from cms.permissions import PUBLIC, RANK, Action, Actor, Perspective, query, require
 from cms.taxonomy import line
 
 
@@ -58,6 +58,8 @@ async def tokens_of(actor: Actor) -> list[Token]:
 
 async def revoke_token(actor: Actor, id: UUID) -> Token:
     """The token ends at once. ADMIN, or the user as whom it acts."""
+    if actor == PUBLIC:
+        raise Unauthenticated("Sign in to revoke a token.")
     async with transaction():
         token = await query(actor, Token, Perspective.PUBLISHED).filter(id=id).select_for_update().first()
         if token is None:

@@ -20,6 +20,7 @@ from cms.models import Link, Role, User
 from cms.permissions import PUBLIC, RANK, Action, Actor, require
 from cms.taxonomy import line
 
+MAX_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*")
 
 
@@ -114,16 +115,15 @@ async def by_email(email: str) -> User | None:
 def normal_email(email: str) -> str:
     """The one spelling of an address that is kept. Raises Invalid for what is none."""
     address = loose_email(email)
-    if len(address) > 254 or not _EMAIL.fullmatch(address):
-        raise Invalid.field("email", "email", f"“{email[:254]}” is not an e-mail address.")
+    if not _EMAIL.fullmatch(address):
+        raise Invalid.field("email", "email", f"“{email[:MAX_EMAIL]}” is not an e-mail address.")
     return address
 
 
 def loose_email(email: str) -> str:
     """The same for what may be anything: whoever signs in is not told whether it could be an address."""
-    return (
-        unicodedata.normalize("NFKC", email[:1_000]).strip().lower().replace("\0", "").encode(errors="replace").decode()
-    )
+    address = unicodedata.normalize("NFKC", email[:1_000]).strip().lower().replace("\0", "")
+    return address.encode(errors="replace").decode() if len(address) <= MAX_EMAIL else ""
 
 
 def _check(changes: Mapping[str, Any]) -> None:
