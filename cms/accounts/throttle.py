@@ -46,7 +46,7 @@ LETTERS_TO_BLOCK = Limit(free=10, wait=MINUTE, longest=HOUR, memory=2 * HOUR)
 LETTERS_FROM_BLOCK = Limit(free=3, wait=5 * MINUTE, longest=HOUR, memory=2 * HOUR)
 
 # Earlier than now, so that one of many at once is not refused for having looked at the clock a moment before another.
-_FREE = "$2 - interval '1 minute'"
+_FREE = "$2::timestamptz - interval '1 minute'"
 # Of a row t: $1 key, $2 now, $3 when all is forgotten, $4 free tries, $5 first wait, $6 longest wait.
 _ONE_MORE = f"""
     count = case when t.forgotten_at <= $2 then 1 else t.count + 1 end,
