@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 
+from schema import access
 from schema.accounts import AccountsMutation, AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
@@ -43,3 +44,4 @@ schema = _Schema(
     extensions=[Given, OnePerspective],
     exception_handlers=[ProblemHandler()],
 )
+access.check(schema._schema)

@@ -1,0 +1,95 @@
+"""Which rule stands before each operation of the API. A field without one stops the program at its start.
+
+The rule itself is applied where the work is done (cms.permissions), so that commands and jobs keep it too; this is the
+list that nobody can forget to extend. tests/test_access.py tries every entry as every kind of viewer.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from graphql import GraphQLSchema
+
+from cms.permissions import Action
+
+
+class Reader(StrEnum):
+    """Who may ask for a root field at all; what it shows is decided by visible()."""
+
+    ANYONE = "anyone, each what they may see"
+    STAFF = "members of staff, each what they may see"
+
+
+class Own(StrEnum):
+    """A mutation for everybody who signed in on what is their own, and for ADMIN on what is anybody's."""
+
+    ACCOUNT = "one's own account; for ADMIN anybody's"
+
+
+QUERIES: dict[str, Reader] = {
+    "article": Reader.ANYONE,
+    "articles": Reader.ANYONE,
+    "author": Reader.ANYONE,
+    "authors": Reader.ANYONE,
+    "events": Reader.STAFF,
+    "node": Reader.ANYONE,
+    "nodes": Reader.ANYONE,
+    "redirects": Reader.ANYONE,
+    "route": Reader.ANYONE,
+    "section": Reader.ANYONE,
+    "sections": Reader.ANYONE,
+    "sessions": Reader.STAFF,
+    "site": Reader.ANYONE,
+    "storyList": Reader.ANYONE,
+    "tag": Reader.ANYONE,
+    "tags": Reader.ANYONE,
+    "tokens": Reader.STAFF,
+    "users": Reader.STAFF,
+    "viewer": Reader.ANYONE,
+}
+
+MUTATIONS: dict[str, Action | Own] = {
+    "addCorrection": Action.CORRECT,
+    "approveArticle": Action.APPROVE,
+    "changePassword": Own.ACCOUNT,
+    "createArticle": Action.CREATE_ARTICLE,
+    "createAuthor": Action.EDIT_AUTHORS,
+    "createSection": Action.EDIT_SECTIONS,
+    "createTag": Action.EDIT_TAGS,
+    "createToken": Own.ACCOUNT,
+    "deleteAuthor": Action.EDIT_AUTHORS,
+    "deleteSection": Action.EDIT_SECTIONS,
+    "deleteTag": Action.EDIT_TAGS,
+    "endSession": Own.ACCOUNT,
+    "endSessions": Own.ACCOUNT,
+    "inviteUser": Action.MANAGE_PEOPLE,
+    "publishArticle": Action.PUBLISH,
+    "reinstateArticle": Action.REINSTATE,
+    "requestChanges": Action.REQUEST_CHANGES,
+    "revokeToken": Own.ACCOUNT,
+    "scheduleArticle": Action.SCHEDULE,
+    "setStoryList": Action.EDIT_LISTS,
+    "submitArticle": Action.SUBMIT,
+    "trashArticle": Action.TRASH,
+    "unlockUser": Action.MANAGE_PEOPLE,
+    "unpublishArticle": Action.UNPUBLISH,
+    "unscheduleArticle": Action.UNSCHEDULE,
+    "untrashArticle": Action.UNTRASH,
+    "updateArticle": Action.EDIT_ARTICLE,
+    "updateAuthor": Action.EDIT_AUTHORS,
+    "updateEditorial": Action.EDIT_ARTICLE,
+    "updateSection": Action.EDIT_SECTIONS,
+    "updateSite": Action.EDIT_SITE,
+    "updateTag": Action.EDIT_TAGS,
+    "updateUser": Own.ACCOUNT,
+    "withdrawArticle": Action.WITHDRAW,
+}
+
+
+def check(schema: GraphQLSchema) -> None:
+    """Raise for a root field that has no rule, or for a rule that has no field."""
+    for kind, declared in ((schema.query_type, QUERIES), (schema.mutation_type, MUTATIONS)):
+        fields = set(kind.fields) if kind else set()
+        if fields != declared.keys():
+            missing, left = sorted(fields - declared.keys()), sorted(declared.keys() - fields)
+            raise RuntimeError(f"schema/access.py: no rule for {missing}, no field for {left}")

@@ -1,0 +1,301 @@
+"""Who may do what over HTTP: every mutation and root field, as every kind of viewer, against a table (A2, T3).
+
+A field that the tables below do not name fails; so does a table that names a field that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cms import clock, ids, workflow
+from cms.models import ArticleStatus, Role, Token, TokenScope, User
+from cms.permissions import SYSTEM, Actor
+from cms.workflow import Transition
+from schema import access, schema
+from tests.conftest import Api
+from tests.factories import (
+    dump,
+    in_a_day,
+    make_actor,
+    make_article,
+    make_author,
+    make_section,
+    make_tag,
+    make_token,
+    make_user,
+)
+
+# What each viewer gets: "." an answer, "u" UNAUTHENTICATED, "f" FORBIDDEN, "n" NOT_FOUND.
+VIEWERS = ("public", "READ", "PREVIEW", "CONTRIBUTOR", "EDITOR", "CHIEF", "ADMIN")
+QUERIES = {
+    "article": ".......",
+    "articles": ".......",
+    "author": ".......",
+    "authors": ".......",
+    "events": "uff....",
+    "node": ".......",
+    "nodes": ".......",
+    "redirects": ".......",
+    "route": ".......",
+    "section": ".......",
+    "sections": ".......",
+    "sessions": "uff....",
+    "site": ".......",
+    "storyList": ".......",
+    "tag": ".......",
+    "tags": ".......",
+    "tokens": "uff....",
+    "users": "uff....",
+    "viewer": ".......",
+}
+MUTATIONS = {
+    "addCorrection": "ufff...",
+    "approveArticle": "ufff...",
+    "changePassword": "uffffff",  # nobody by token: who signed in with the old one
+    "createArticle": "uff....",
+    "createAuthor": "ufff...",
+    "createSection": "ufff...",
+    "createTag": "ufff...",
+    "createToken": "ufffff.",
+    "deleteAuthor": "ufff...",
+    "deleteSection": "ufff...",
+    "deleteTag": "ufff...",
+    "endSession": "uffffff",  # nobody by token: a browser of one's own
+    "endSessions": "ufffff.",
+    "inviteUser": "ufffff.",
+    "publishArticle": "ufff...",
+    "reinstateArticle": "uffff..",
+    "requestChanges": "ufff...",
+    "revokeToken": "unnfff.",  # by token: itself, or ADMIN any; READ and PREVIEW see none
+    "scheduleArticle": "ufff...",
+    "setStoryList": "ufff...",
+    "submitArticle": "uff....",
+    "trashArticle": "uff....",
+    "unlockUser": "ufffff.",
+    "unpublishArticle": "ufff...",
+    "unscheduleArticle": "ufff...",
+    "untrashArticle": "uff....",
+    "updateArticle": "uff....",
+    "updateAuthor": "ufff...",
+    "updateEditorial": "uff....",
+    "updateSection": "ufff...",
+    "updateSite": "ufffff.",
+    "updateTag": "ufff...",
+    "updateUser": "ufffff.",
+    "withdrawArticle": "uffff..",
+}
+_LETTERS = {"UNAUTHENTICATED": "u", "FORBIDDEN": "f", "NOT_FOUND": "n"}
+
+
+# ---------------------------------------------------------------- something to try each mutation on
+
+Subject = Callable[[Actor], Awaitable[dict[str, Any]]]
+
+
+def _story(status: ArticleStatus, **more: Any) -> Subject:
+    """A story of the viewer's own, in a status."""
+
+    async def made(viewer: Actor) -> dict[str, Any]:
+        head = await make_article(status=status, owner_id=viewer.user_id)
+        return {"id": ids.encode("Article", head.article_id), **more}
+
+    return made
+
+
+def _thing(kind: str, make: Callable[[str], Awaitable[Any]], **more: Any) -> Subject:
+    async def made(viewer: Actor) -> dict[str, Any]:
+        return {"id": ids.encode(kind, await make(f"Thing {ids.new().hex}")), **more}
+
+    return made
+
+
+def _plain(**input: Any) -> Subject:
+    async def made(viewer: Actor) -> dict[str, Any]:
+        return {
+            name: value.format(new=ids.new().hex) if isinstance(value, str) else value for name, value in input.items()
+        }
+
+    return made
+
+
+async def _correction(viewer: Actor) -> dict[str, Any]:
+    story = await _story(ArticleStatus.PUBLISHED)(viewer)
+    return {"articleId": story["id"], "kind": "UPDATE", "text": "More is known."}
+
+
+async def _trashed(viewer: Actor) -> dict[str, Any]:
+    head = await make_article(owner_id=viewer.user_id)
+    await workflow.transition(SYSTEM, head.article_id, Transition.TRASH)
+    return {"id": ids.encode("Article", head.article_id)}
+
+
+async def _scheduled(viewer: Actor) -> dict[str, Any]:
+    head = await make_article(owner_id=viewer.user_id)
+    await workflow.transition(SYSTEM, head.article_id, Transition.SCHEDULE, wish=in_a_day())
+    return {"id": ids.encode("Article", head.article_id)}
+
+
+async def _user(viewer: Actor) -> dict[str, Any]:
+    return {"id": ids.encode("User", (await make_user()).id)}
+
+
+async def _sessions_of_another(viewer: Actor) -> dict[str, Any]:
+    return {"userId": (await _user(viewer))["id"]}
+
+
+async def _own_token(viewer: Actor) -> dict[str, Any]:
+    user = await User.get(id=viewer.user_id) if viewer.user_id else await make_user()
+    await make_token(user=user)
+    row = await Token.filter(user_id=user.id).order_by("-created_at").first()
+    assert row is not None
+    return {"id": ids.encode("Token", row.id)}
+
+
+SUBJECTS: dict[str, Subject] = {
+    "addCorrection": _correction,
+    "approveArticle": _story(ArticleStatus.IN_REVIEW),
+    "changePassword": _plain(oldPassword="not the old one", newPassword="a new pass phrase"),
+    "createArticle": _plain(headline="A headline"),
+    "createAuthor": _plain(name="Author {new}"),
+    "createSection": _plain(name="Section {new}"),
+    "createTag": _plain(name="Tag {new}"),
+    "createToken": _plain(name="Token {new}", scope="READ"),
+    "deleteAuthor": _thing("Author", make_author),
+    "deleteSection": _thing("Section", make_section),
+    "deleteTag": _thing("Tag", make_tag),
+    "endSession": _plain(id=ids.encode("Session", ids.new())),
+    "endSessions": _sessions_of_another,
+    "inviteUser": _plain(email="{new}@example.org", name="Somebody", role="EDITOR"),
+    "publishArticle": _story(ArticleStatus.APPROVED),
+    "reinstateArticle": _story(ArticleStatus.WITHDRAWN),
+    "requestChanges": _story(ArticleStatus.IN_REVIEW),
+    "revokeToken": _own_token,
+    "scheduleArticle": _story(ArticleStatus.APPROVED, publishAt="2100-01-01T00:00:00Z"),
+    "setStoryList": _plain(slug="front", articleIds=[]),
+    "submitArticle": _story(ArticleStatus.DRAFT),
+    "trashArticle": _story(ArticleStatus.DRAFT),
+    "unlockUser": _user,
+    "unpublishArticle": _story(ArticleStatus.PUBLISHED),
+    "unscheduleArticle": _scheduled,
+    "untrashArticle": _trashed,
+    "updateArticle": _story(ArticleStatus.DRAFT, headline="Another headline"),
+    "updateAuthor": _thing("Author", make_author, bio="A few words"),
+    "updateEditorial": _story(ArticleStatus.DRAFT, note="A note"),
+    "updateSection": _thing("Section", make_section, description="About it"),
+    "updateSite": _plain(name="The Paper"),
+    "updateTag": _thing("Tag", make_tag, description="About it"),
+    "updateUser": _user,
+    "withdrawArticle": _story(ArticleStatus.PUBLISHED, notice="It was wrong."),
+}
+_ARGUMENTS = {
+    "article": '(slug: "x")',
+    "author": '(slug: "x")',
+    "node": '(id: "x")',
+    "nodes": "(ids: [])",
+    "route": '(path: "/x")',
+    "section": '(slug: "x")',
+    "storyList": '(slug: "x")',
+    "tag": '(slug: "x")',
+}
+
+
+async def _viewer(name: str) -> tuple[Actor, str | None]:
+    if name == "public":
+        return Actor("the public"), None
+    if name in ("READ", "PREVIEW"):
+        return Actor(name), await make_token(TokenScope(name))
+    actor = await make_actor(Role(name))
+    return actor, await make_token(user=await User.get(id=actor.user_id))
+
+
+def _code(answer: dict[str, Any], field: str) -> str | None:
+    if errors := answer.get("errors"):
+        return str(errors[0]["extensions"]["code"])
+    result = answer["data"][field]
+    return result.get("code") if isinstance(result, dict) else None
+
+
+def test_the_tables_name_every_field() -> None:
+    query, mutation = schema._schema.query_type, schema._schema.mutation_type
+    assert query is not None
+    assert mutation is not None
+    assert QUERIES.keys() == query.fields.keys()
+    assert MUTATIONS.keys() == mutation.fields.keys() == SUBJECTS.keys()
+
+
+def test_a_field_without_a_rule_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(access.MUTATIONS, "publishArticle")
+    with pytest.raises(RuntimeError, match="no rule for \\['publishArticle'\\]"):
+        access.check(schema._schema)
+
+
+@pytest.mark.parametrize("field", QUERIES)
+async def test_root_field_answers_whom_it_should(api: Api, field: str) -> None:
+    got = ""
+    document = f"{{ {field}{_ARGUMENTS.get(field, '')} {{ __typename }} }}"
+    for name in VIEWERS:
+        _, token = await _viewer(name)
+        answer = await api.answer(document, token=token)
+        got += _LETTERS.get(_code(answer, field) or "", ".")
+    assert got == QUERIES[field]
+
+
+@pytest.mark.parametrize("field", MUTATIONS)
+async def test_mutation_obeys_whom_it_should(api: Api, field: str) -> None:
+    got = ""
+    for name in VIEWERS:
+        viewer, token = await _viewer(name)
+        input = await SUBJECTS[field](viewer)
+        before = await dump()
+        result = await api.write(field, input, token=token)
+        letter = _LETTERS.get(result.get("code") or "", ".")
+        assert letter == "." or await dump() == before, f"{name} was refused and changed something"
+        got += letter
+    assert got == MUTATIONS[field]
+
+
+async def _ended(kind: str) -> str:
+    user = await make_user(Role.ADMIN)
+    token = await make_token(user=user)
+    if kind == "disabled":
+        await User.filter(id=user.id).update(is_active=False)
+    elif kind == "expired":
+        await Token.filter(user_id=user.id).update(expires_at=clock.now() - timedelta(seconds=1))
+    else:
+        await Token.filter(user_id=user.id).update(revoked_at=clock.now())
+    return token
+
+
+@pytest.mark.parametrize("kind", ["disabled", "expired", "revoked"])
+async def test_a_credential_that_has_ended_opens_nothing(api: Api, kind: str) -> None:
+    token = await _ended(kind)
+    before = await dump()
+    answers = []
+    for field in QUERIES:
+        answers.append(await api.answer(f"{{ {field}{_ARGUMENTS.get(field, '')} {{ __typename }} }}", token=token))
+    for field in MUTATIONS:
+        type = field[0].upper() + field[1:] + "Input"
+        document = f"mutation($input: {type}!) {{ {field}(input: $input) {{ __typename }} }}"
+        answers.append(await api.answer(document, token=token, input={}))
+    assert {_code(answer, "") for answer in answers} == {"UNAUTHENTICATED"}
+    assert len({str(answer) for answer in answers}) == 1
+    assert await dump() == before
+
+
+@pytest.mark.parametrize(
+    "field", sorted({"submitArticle", "trashArticle", "untrashArticle", "updateArticle", "updateEditorial"})
+)
+async def test_L9_a_hidden_story_and_no_story_give_the_same_answer(api: Api, field: str) -> None:
+    _, token = await _viewer("CONTRIBUTOR")
+    hidden = ids.encode("Article", (await make_article()).article_id)
+    nobody = ids.encode("Article", ids.new())
+    extra = {"headline": "Mine now"} if field == "updateArticle" else {}
+    before = await dump()
+    answers = [await api.write(field, {"id": id, **extra}, token=token) for id in (hidden, nobody, "garbage")]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["code"] == "NOT_FOUND"
+    assert await dump() == before
