@@ -50,6 +50,13 @@ create table head_term (
 create index head_term_article on head_term (article_id)
 """
 
+# Few stories are scheduled: what is due, and what a schedule pins, is found without looking at the others.
+SCHEDULES = """
+create index article_publish_at on article (publish_at) where publish_at is not null;
+create index article_unpublish_at on article (unpublish_at) where unpublish_at is not null;
+create index article_scheduled_revision on article (scheduled_revision_id) where scheduled_revision_id is not null
+"""
+
 APPEND_ONLY = [
     """
     create function refuse_change() returns trigger language plpgsql as $$
@@ -73,7 +80,7 @@ class Migration(migrations.Migration):
     initial = False
 
     operations = [
-        *(ops.RunSQL(statement.strip()) for statement in (CONSTRAINTS + ";" + TERMS).split(";")),
+        *(ops.RunSQL(statement.strip()) for statement in (CONSTRAINTS + ";" + TERMS + ";" + SCHEDULES).split(";")),
         *(ops.RunSQL(statement) for statement in APPEND_ONLY),
         ops.RunSQL(SITE),
         # Changes nothing in the database: how Tortoise spells a one-to-one primary key, in a new model and later.
