@@ -154,12 +154,12 @@ async def count_under(actor: Actor, perspective: Perspective, term_ids: Iterable
 
 async def file_live(article_id: UUID) -> None:
     """Write where a live story is listed. Call it whenever its Live row was written; deleting the row deletes these."""
-    await _file(_LIVE_TERMS, "live", article_id)
+    await _file("live", article_id)
 
 
 async def file_head(article_id: UUID) -> None:
     """The same for a head."""
-    await _file(_HEAD_TERMS, "head", article_id)
+    await _file("head", article_id)
 
 
 async def refile_sections() -> None:
@@ -410,29 +410,35 @@ _SECTIONS_ABOVE = (
     "union select s.id, s.parent_id from section s join above on s.id = above.parent_id) "
     "select coalesce(array_agg(id), '{{}}') from above)"
 )
-_FILE = (
-    "insert into {table}_term (term_id, {sort}, article_id) "
-    "select distinct term, {table}.{sort}, {table}.article_id "
+_WANTED = (
+    "select distinct term as term_id, {table}.{sort} as at, {table}.article_id "
     "from {table} cross join lateral unnest({table}.tag_ids || {table}.author_ids || " + _SECTIONS_ABOVE + ") term "
-    "where "
+    "where {condition}"
 )
-_LIVE_TERMS = _FILE.format(table="live", sort="published_at")
-_HEAD_TERMS = _FILE.format(table="head", sort="updated_at")
+# What is filed already is moved: most saves change no term.
+_FILE = (
+    "with wanted as (" + _WANTED + "), "
+    "moved as (update {table}_term t set {sort} = w.at from wanted w "
+    "where t.article_id = $1 and t.term_id = w.term_id and t.{sort} <> w.at), "
+    "gone as (delete from {table}_term where article_id = $1 and term_id not in (select term_id from wanted)) "
+    "insert into {table}_term (term_id, {sort}, article_id) select term_id, at, article_id from wanted w "
+    "where not exists (select from {table}_term t where t.article_id = $1 and t.term_id = w.term_id)"
+)
+_SORTS = {"live": "published_at", "head": "updated_at"}
 
 
-async def _file(insert: str, table: str, article_id: UUID) -> None:
+async def _file(table: str, article_id: UUID) -> None:
     # Waits for a change of the tree of sections, and makes the next one wait for this.
     await _fetch("lock table section in row exclusive mode", [])
-    await _fetch(f"delete from {table}_term where article_id = $1", [article_id])
-    await _fetch(f"{insert} {table}.article_id = $1", [article_id])
+    await _fetch(_FILE.format(table=table, sort=_SORTS[table], condition=f"{table}.article_id = $1"), [article_id])
 
 
 async def _rebuild(condition: str) -> None:
-    for table, insert in (("live", _LIVE_TERMS), ("head", _HEAD_TERMS)):
-        await _fetch(
-            f"delete from {table}_term where article_id in (select article_id from {table} where {condition})", []
-        )
-        await _fetch(f"{insert} {condition}", [])
+    for table, sort in _SORTS.items():
+        stale = f"select article_id from {table} where {condition}"
+        await _fetch(f"delete from {table}_term where article_id in ({stale})", [])
+        wanted = _WANTED.format(table=table, sort=sort, condition=condition)
+        await _fetch(f"insert into {table}_term (term_id, {sort}, article_id) {wanted}", [])
 
 
 async def _fetch(sql: str, params: list[Any]) -> list[Any]:
