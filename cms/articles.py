@@ -26,6 +26,7 @@ class RelatedSource(StrEnum):
 
 MAX_HEADLINE = 500
 MAX_REFERENCES = 100
+MAX_KEY = 200
 
 # The columns that head, live and revision share: what copying one onto another copies.
 CONTENT = tuple(sorted({*Content._meta.fields_db_projection, "section_id", "lead_media_id"} - {"id"}))
@@ -71,6 +72,13 @@ async def create(
         head = await _save(actor, article, content, number=1, message=None, autosave=False)
         await events.record(actor, "article.created", article_id=article.id, headline=head.headline)
         return head
+
+
+def origin_key(actor: Actor, idempotency_key: str) -> str:
+    """The origin_key of what this actor makes under a key of its own. Raises Invalid for one that is empty or long."""
+    if not 0 < len(idempotency_key) <= MAX_KEY:
+        raise Invalid.field("idempotencyKey", "length", f"idempotencyKey has 1 to {MAX_KEY} characters.")
+    return f"{actor.user_id}:{idempotency_key}"
 
 
 @retrying
@@ -285,7 +293,9 @@ async def _byline(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         lambda i: ("byline", str(i), "authorId"),
         "author",
     )
-    roles = {e["author_id"]: taxonomy.text(e.get("role"), f"byline.{i}.role", limit=100) for i, e in enumerate(entries)}
+    roles: dict[UUID, str | None] = {}
+    for i, entry in enumerate(entries):
+        roles.setdefault(entry["author_id"], taxonomy.text(entry.get("role"), f"byline.{i}.role", limit=100))
     return {"author_ids": list(roles), "author_roles": list(roles.values())}
 
 

@@ -81,6 +81,12 @@ class Listing:
     where: Where
     keys: tuple[Key, ...]
 
+    def check(self, paging: Paging) -> None:
+        """Raises Invalid for a cursor that is none of this list."""
+        for name, cursor in (("after", paging.after), ("before", paging.before)):
+            if cursor is not None:
+                self._decode(name, cursor)
+
     async def page(self, paging: Paging) -> Page:
         where = self.where.copy()
         for name, cursor, reverse in (("after", paging.after, False), ("before", paging.before, True)):

@@ -428,7 +428,7 @@ class ArticlesMutation:
         return await articles.create(  # type: ignore[return-value]
             actor,
             given(input, leave_out=("idempotency_key",)),
-            origin_key=f"{actor.user_id}:{own_key}" if own_key is not None else None,
+            origin_key=articles.origin_key(actor, own_key) if own_key is not None else None,
         )
 
     @mutation("Save a story. CONTRIBUTOR, own stories.")

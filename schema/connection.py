@@ -27,6 +27,10 @@ class Rows:
     _page: asyncio.Future[Page] | None = field(default=None, init=False)
     _nodes: asyncio.Future[list[tuple[str, Any]]] | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        # Here and not where rows are read, so that the connection fails as a whole, with one error.
+        self.listing.check(self.paging)
+
     async def page(self) -> Page:
         if self._page is None:
             self._page = asyncio.ensure_future(self.listing.page(self.paging))
