@@ -23,7 +23,7 @@ def configure() -> None:
     """For our own log and that of every library. Control characters are escaped: no line can pretend to be another."""
     terminal = sys.stderr.isatty()
     printing: list[Processor] = (
-        [_printable, structlog.dev.ConsoleRenderer()]
+        [_printable, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if terminal
         else [_TRACES, _without_values, structlog.processors.JSONRenderer()]
     )

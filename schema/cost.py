@@ -6,7 +6,7 @@ cannot say. Lists in lists are multiplied. What asks the database on its own wei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,22 +20,24 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
     get_named_type,
+    is_abstract_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
+    is_object_type,
 )
 
 from cms.keyset import DEFAULT_PAGE
 
-# The fields that are computed or counted for each object.
+# The fields that are computed or counted for each object, by name or by type and name.
 WEIGHTS = {
     **dict.fromkeys(("totalCount", "articleCount", "history", "checklist"), 5),
-    **dict.fromkeys(("html", "markdown", "text", "portableText", "blocks", "references"), 3),
-    **dict.fromkeys(("sections", "tags", "authors"), 3),
+    **dict.fromkeys((f"Body.{view}" for view in ("html", "markdown", "text", "portableText", "blocks")), 3),
     "facets": 50,
     "__schema": 500,
     "__type": 50,
@@ -51,7 +53,8 @@ LENGTHS = {
     "sections": 10,
     "children": 5,
     "blocks": 20,
-    "items": 5,
+    "items": 4,
+    "ListItem.children": 1,
     "allowedTransitions": 1,
 }
 LENGTH = 10
@@ -75,30 +78,43 @@ class Length:
 
 @dataclass(slots=True)
 class Cost:
-    """A sum: what is fixed, and what lists multiply."""
+    """A sum: what is fixed, what lists multiply, and the dearest of each choice."""
 
     fixed: int = 0
     lists: list[tuple[Length, Cost]] = field(default_factory=list)
+    choices: list[tuple[Cost, ...]] = field(default_factory=list)
+
+    @property
+    def is_fixed(self) -> bool:
+        return not (self.lists or self.choices)
 
     def add(self, other: Cost, length: Length | None = None) -> None:
-        if length is not None and length.variables:
-            self.lists.append((length, other))
-            return
-        times = length.least if length else 1
-        self.fixed += times * other.fixed
-        if other.lists:
-            self.lists.append((Length(times, 0), Cost(0, other.lists)))
+        if not other.is_fixed or (length is not None and length.variables):
+            self.lists.append((length or _ONCE, other))
+        else:
+            self.fixed += other.fixed * (length.least if length else 1)
+
+    def add_dearest(self, costs: Iterable[Cost]) -> None:
+        choice = tuple(costs)
+        if all(each.is_fixed for each in choice):
+            self.fixed += max((each.fixed for each in choice), default=0)
+        else:
+            self.choices.append(choice)
 
     def of(self, variables: Mapping[str, Any]) -> int:
         known: dict[int, int] = {}
 
         def value(cost: Cost) -> int:
             if id(cost) not in known:
-                parts = sum(length.of(variables) * value(each) for length, each in cost.lists)
-                known[id(cost)] = min(cost.fixed + parts, _HUGE)
+                lists = sum(length.of(variables) * value(each) for length, each in cost.lists)
+                choices = sum(max(map(value, choice)) for choice in cost.choices)
+                known[id(cost)] = min(cost.fixed + lists + choices, _HUGE)
             return known[id(cost)]
 
         return value(self)
+
+
+_ONCE = Length(1, 1)
 
 
 def cost(schema: GraphQLSchema, operation: OperationDefinitionNode, fragments: Mapping[str, Any]) -> Cost:
@@ -129,16 +145,28 @@ class _Costing:
     def selections(self, node: SelectionSetNode, parent: GraphQLNamedType, page: Length | None) -> Cost:
         """page is the length of the lists of a connection, which stands one level above them."""
         total = Cost()
+        kinds: dict[str, Cost] = {}  # an object is of one type: of what is asked of several, one is done
         for each in node.selections:
             if isinstance(each, FieldNode):
                 self._field(each, parent, page, total)
-            elif isinstance(each, InlineFragmentNode):
-                condition = each.type_condition
-                inner = self._schema.type_map[condition.name.value] if condition else parent
-                total.add(self.selections(each.selection_set, inner, page))
-            elif isinstance(each, FragmentSpreadNode):
-                total.add(self._spread(each.name.value, page))
+                continue
+            on, inner = self._fragment(each, parent, page)
+            if is_object_type(on) and is_abstract_type(parent):
+                kinds.setdefault(on.name, Cost()).add(inner)
+            else:
+                total.add(inner)
+        total.add_dearest(kinds.values())
         return total
+
+    def _fragment(
+        self, node: SelectionNode, parent: GraphQLNamedType, page: Length | None
+    ) -> tuple[GraphQLNamedType, Cost]:
+        if isinstance(node, InlineFragmentNode):
+            on = self._schema.type_map[node.type_condition.name.value] if node.type_condition else parent
+            return on, self.selections(node.selection_set, on, page)
+        assert isinstance(node, FragmentSpreadNode)
+        name = node.name.value
+        return self._schema.type_map[self._fragments[name].type_condition.name.value], self._spread(name, page)
 
     def _spread(self, name: str, page: Length | None) -> Cost:
         if (name, page) not in self._known:
@@ -149,7 +177,7 @@ class _Costing:
 
     def _field(self, node: FieldNode, parent: Any, page: Length | None, total: Cost) -> None:
         name = node.name.value
-        total.fixed += WEIGHTS.get(name, 1) if name != "__typename" else 0
+        total.fixed += _known(WEIGHTS, parent, name, 1) if name != "__typename" else 0
         definition = self._schema.get_field(parent, name)
         if definition is None:
             return
@@ -177,13 +205,17 @@ def _page(node: FieldNode, definition: GraphQLField) -> Length | None:
     return Length(max(numbers, default=0 if names else usual), usual, names)
 
 
+def _known(table: Mapping[str, int], parent: GraphQLNamedType, name: str, default: int) -> int:
+    return table.get(f"{parent.name}.{name}", table.get(name, default))
+
+
 def _usual(parent: GraphQLNamedType, node: FieldNode, name: str) -> Length:
     if parent.name.startswith("__"):
         return Length(1, 1)  # the schema is as large as it is: its own weight stands for it
     for argument in node.arguments or ():
         if argument.name.value == "ids":
             return Length(*_ids(argument.value))
-    length = LENGTHS.get(name, LENGTH)
+    length = _known(LENGTHS, parent, name, LENGTH)
     return Length(length, length)
 
 

@@ -18,6 +18,7 @@ from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
 from schema.execution import HungUp, Prepared, may_introspect, prepared, run, while_waiting
+from schema.limits import KNOWN_NESTING, PUBLIC_NESTING, nests_deeper
 from schema.viewer import viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
@@ -38,7 +39,9 @@ log = structlog.get_logger()
 async def graphql(request: Request) -> Response:
     try:
         actor = await viewer(request)
-        params = await _params(request, MAX_BODY if actor != PUBLIC else MAX_PUBLIC_BODY)
+        public = actor == PUBLIC
+        params = await _params(request, MAX_PUBLIC_BODY if public else MAX_BODY)
+        _check_values(params, PUBLIC_NESTING if public else KNOWN_NESTING)
         return await _answer(request, actor, params)
     except BadRequest as error:
         return _refusal(error.status, error.message, error.code)
@@ -108,9 +111,15 @@ def _checked(params: Any) -> dict[str, Any]:
     ):
         if params.get(name) is not None and not isinstance(params[name], type_):
             raise BadRequest(400, f"{name} must be {noun}.")
-    if _has_nul(query) or _has_nul(orjson.dumps(params.get("variables")).decode()):
-        raise BadRequest(400, "The character U+0000 is not taken anywhere.")
     return params
+
+
+def _check_values(params: dict[str, Any], nesting: int) -> None:
+    variables = params.get("variables")
+    if nests_deeper(variables, nesting):
+        raise BadRequest(400, f"Lists and objects in variables stand in one another {nesting} deep at most.", TOO_LARGE)
+    if _has_nul(params["query"]) or _has_nul(orjson.dumps(variables).decode()):
+        raise BadRequest(400, "The character U+0000 is not taken anywhere.")
 
 
 def _has_nul(text: str) -> bool:

@@ -18,7 +18,7 @@ from cms.settings import settings
 from schema import schema
 from schema.context import Context
 from schema.documents import Document, Documents, Operation, Refused
-from schema.limits import KNOWN, KNOWN_NESTING, PUBLIC_NESTING, nests_deeper, too_large
+from schema.limits import KNOWN, too_large
 from schema.limits import PUBLIC as PUBLIC_SIZE
 
 T = TypeVar("T")
@@ -54,9 +54,6 @@ async def prepared(actor: Actor, text: str, name: str | None, variables: dict[st
     known = actor != PUBLIC
     document = await documents.prepared(text, KNOWN if known else PUBLIC_SIZE, introspection=may_introspect(actor))
     operation = document.operation(name)
-    nesting = KNOWN_NESTING if known else PUBLIC_NESTING
-    if nests_deeper(variables, nesting):
-        raise Refused(too_large(f"The variables are too large (lists and objects in one another: at most {nesting})."))
     operation.check_filters(variables)
     cost = operation.cost(variables)
     most = settings().known_query_cost if known else settings().public_query_cost

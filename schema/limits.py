@@ -73,8 +73,8 @@ def measure(text: str, document: DocumentNode) -> Size:
 
 def nests_deeper(value: Any, most: int) -> bool:
     """Whether lists and objects of a JSON value stand more than that many in one another."""
-    level = [value]
-    for _ in range(most + 1):
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
         level = [
             child
             for each in level
@@ -82,8 +82,8 @@ def nests_deeper(value: Any, most: int) -> bool:
             if isinstance(child, dict | list)
         ]
         if not level:
-            return False
-    return True
+            break
+    return bool(level)
 
 
 def check_pairs(document: DocumentNode) -> None:
