@@ -53,7 +53,7 @@ async def ask_for_reset(email: str, peer: str) -> None:
     account = throttle.key("account", address)
     await throttle.count(throttle.key("letters to", block), throttle.LETTERS_TO_BLOCK)
     await throttle.count(throttle.key("letters", account, block), throttle.LETTERS_FROM_BLOCK, account)
-    if settings().smtp_url is None:
+    if not settings().smtp_url:
         log.warning("reset.unsent", advice="set CMS_SMTP_URL, or run `cms user reset EMAIL`")
         return
     await _owe(address, LinkPurpose.RESET)
@@ -61,7 +61,7 @@ async def ask_for_reset(email: str, peer: str) -> None:
 
 async def new_link(user: User, purpose: LinkPurpose) -> str | None:
     """Send the user a link; without a mail server, the link itself, for whoever asked to pass on."""
-    if settings().smtp_url is None or user.email is None:
+    if not settings().smtp_url or user.email is None:
         return (await _make(user, purpose))[1]
     await _owe(user.email, purpose)
     return None
@@ -86,7 +86,7 @@ async def redeem(secret: str, password: str) -> User:
 
 async def send_due() -> int:
     """Send the letters that are owed; how many were tried. One that fails is tried again later, up to a limit."""
-    if settings().smtp_url is None:
+    if not settings().smtp_url:
         return 0
     now = clock.now()
     async with transaction():
