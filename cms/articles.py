@@ -214,7 +214,7 @@ def _blank(locale: str) -> dict[str, Any]:
         "lead_media_id": None,
         "lead_use": None,
         "seo": {},
-        **_body_columns(body.empty()),
+        **body_columns(body.empty()),
     }
 
 
@@ -255,7 +255,7 @@ async def _changed(
     return columns
 
 
-def _body_columns(document: body.Document) -> dict[str, Any]:
+def body_columns(document: body.Document) -> dict[str, Any]:
     found = body.references(document)
     return {
         "body": document,
@@ -269,7 +269,7 @@ def _body_columns(document: body.Document) -> dict[str, Any]:
 
 async def _body(actor: Actor, given: Mapping[str, Any] | None, kept: Sequence[UUID]) -> dict[str, Any]:
     """kept: stories that the body links to already; somebody else may have put them there."""
-    columns = _body_columns(body.empty() if given is None else body.parse(**given))
+    columns = body_columns(body.empty() if given is None else body.parse(**given))
     if await references.missing("media", columns["body_media_ids"]):
         raise Invalid.field("body", "not_found", "The body shows a picture that is not in the library.")
     linked = set(columns["body_article_ids"]) - set(kept)

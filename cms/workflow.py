@@ -15,13 +15,12 @@ import structlog
 from tortoise import connections
 from tortoise.exceptions import BaseORMException
 
-from cms import articles, clock, events, listings, paths, taxonomy
+from cms import articles, clock, events, listings, paths, revisions, taxonomy
 from cms.database import retrying, transaction
 from cms.errors import CMSError, Embargoed, Forbidden, Invalid, Issue, TransitionRefused
 from cms.models import (
     Article,
     ArticleStatus,
-    Author,
     Correction,
     CorrectionKind,
     GoneReason,
@@ -29,10 +28,8 @@ from cms.models import (
     Live,
     Media,
     Revision,
-    Section,
     Slug,
     SlugKind,
-    Tag,
 )
 from cms.permissions import SYSTEM, Action, Actor, may, require
 from cms.settings import settings
@@ -254,7 +251,7 @@ def _words(name: str) -> str:
 
 
 async def _submit(actor: Actor, story: Story, wish: Wish) -> None:
-    await _seal(story.head.revision_id)
+    await revisions.seal(story.head.revision_id)
     story.article.status = IN_REVIEW
 
 
@@ -279,7 +276,7 @@ async def _schedule(actor: Actor, story: Story, wish: Wish) -> None:
             raise TransitionRefused(_SEEN_ALREADY)
         _check_embargo(article, wish.publish_at)
         await _check(article, story.head)
-        await _seal(story.head.revision_id)
+        await revisions.seal(story.head.revision_id)
         article.publish_at, article.scheduled_revision_id = wish.publish_at, story.head.revision_id
         article.status = SCHEDULED
     elif story.live is None and article.publish_at is None:
@@ -400,7 +397,7 @@ async def _go_live(article: Article, revision_id: UUID, published_at: datetime |
     article.published_at = published_at or article.published_at or source_date or now
     article.first_published_at = article.first_published_at or article.published_at
     article.gone_at = article.gone_reason = article.gone_notice = None
-    await _seal(revision_id)
+    await revisions.seal(revision_id)
     await articles.copy(
         revision_id,
         "live",
@@ -482,20 +479,6 @@ async def _fire_unpublish(id: UUID) -> int:
 
 
 # ---------------------------------------------------------------- small rules
-
-
-async def _seal(revision_id: UUID) -> None:
-    """Make a revision immutable, with the names of what it refers to."""
-    revision = await Revision.get(id=revision_id)
-    if revision.sealed_at is not None:
-        return
-    section = await Section.get_or_none(id=revision.section_id) if revision.section_id else None
-    names = {
-        "section": section.name if section else None,
-        "tags": {str(t.id): t.name for t in await Tag.filter(id__in=list(revision.tag_ids))},
-        "authors": {str(a.id): a.name for a in await Author.filter(id__in=list(revision.author_ids))},
-    }
-    await Revision.filter(id=revision_id).update(sealed_at=clock.now(), names=names)
 
 
 def _check_embargo(article: Article, moment: datetime) -> None:

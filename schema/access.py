@@ -66,6 +66,7 @@ MUTATIONS: dict[str, Action | Own] = {
     "publishArticle": Action.PUBLISH,
     "reinstateArticle": Action.REINSTATE,
     "requestChanges": Action.REQUEST_CHANGES,
+    "restoreRevision": Action.EDIT_ARTICLE,
     "revokeToken": Own.ACCOUNT,
     "scheduleArticle": Action.SCHEDULE,
     "setStoryList": Action.EDIT_LISTS,

@@ -25,6 +25,7 @@ from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
 from schema.problems import Problem, mutation
+from schema.revisions import RevisionDiff, compared
 from schema.scalars import After, Before, First, Last, described, key
 from schema.seo import Seo, seo
 from schema.taxonomy import Author, Section, Tag
@@ -133,8 +134,7 @@ class Content(Node):
             raise Invalid.field("first", "range", f"first must be from 0 to {MAX_RELATED}.")
         found = await info.context.listed(list(root.related_ids))
         return [
-            RelatedPost(article=row, source=RelatedSource.CURATED, reason=None, score=None)
-            for row in found[:first]
+            RelatedPost(article=row, source=RelatedSource.CURATED, reason=None, score=None) for row in found[:first]
         ]
 
     @strawberry.field(description="What search engines and other sites are told.")
@@ -250,6 +250,20 @@ class Revision(Content):
     @strawberry.field(description="What the one who saved it said of it; null for preview viewers.")
     def message(root: strawberry.Parent[models.Revision], info: Info) -> str | None:
         return root.message if info.context.actor.is_staff else None
+
+    @strawberry.field(
+        description=(
+            "What differs from another revision of the story, by default the one before; null for preview viewers."
+        )
+    )
+    async def diff(
+        root: strawberry.Parent[models.Revision],
+        info: Info,
+        against: Annotated[strawberry.ID | None, described("Another revision of the same story.")] = None,
+    ) -> RevisionDiff | None:
+        if not info.context.actor.is_staff:
+            return None
+        return await compared(info, root, against)  # type: ignore[return-value]
 
 
 # ---------------------------------------------------------------- lists

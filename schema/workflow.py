@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from cms import articles, workflow
+from cms import articles, revisions, workflow
 from cms.models import CorrectionKind
 from cms.workflow import Transition
 from schema.articles import ArticleResult
@@ -150,6 +150,13 @@ class UntrashArticleInput:
     id: strawberry.ID = _story()
 
 
+@strawberry.input(description="An old version to go on with.")
+class RestoreRevisionInput:
+    article_id: strawberry.ID = _story()
+    revision_id: strawberry.ID = strawberry.field(description="The revision whose content becomes the newest.")
+    expected_version: int | None = _version()
+
+
 async def _transition(info: Info, name: workflow.Transition, input: Any) -> Any:
     wish = given(input, leave_out=("id", "expected_version"))
     return await workflow.transition(
@@ -222,3 +229,12 @@ class WorkflowMutation:
     @mutation("Take a story out of the trash. EDITOR, or CONTRIBUTOR on an own draft.")
     async def untrash_article(self, info: Info, input: UntrashArticleInput) -> ArticleResult:
         return await _transition(info, Transition.UNTRASH, input)  # type: ignore[no-any-return]
+
+    @mutation("Make an old revision's content the newest revision, but for what is gone. CONTRIBUTOR, own stories.")
+    async def restore_revision(self, info: Info, input: RestoreRevisionInput) -> ArticleResult:
+        return await revisions.restore(  # type: ignore[return-value]
+            info.context.actor,
+            key("Article", input.article_id),
+            key("Revision", input.revision_id),
+            expected_version=maybe(input.expected_version),
+        )

@@ -70,6 +70,7 @@ MUTATIONS = {
     "publishArticle": "ufff...",
     "reinstateArticle": "uffff..",
     "requestChanges": "ufff...",
+    "restoreRevision": "uff....",
     "revokeToken": "unnfff.",  # by token: itself, or ADMIN any; READ and PREVIEW see none
     "scheduleArticle": "ufff...",
     "setStoryList": "ufff...",
@@ -155,6 +156,11 @@ async def _own_token(viewer: Actor) -> dict[str, Any]:
     return {"id": ids.encode("Token", row.id)}
 
 
+async def _revision(viewer: Actor) -> dict[str, Any]:
+    head = await make_article(owner_id=viewer.user_id)
+    return {"articleId": ids.encode("Article", head.article_id), "revisionId": ids.encode("Revision", head.revision_id)}
+
+
 SUBJECTS: dict[str, Subject] = {
     "addCorrection": _correction,
     "approveArticle": _story(ArticleStatus.IN_REVIEW),
@@ -173,6 +179,7 @@ SUBJECTS: dict[str, Subject] = {
     "publishArticle": _story(ArticleStatus.APPROVED),
     "reinstateArticle": _story(ArticleStatus.WITHDRAWN),
     "requestChanges": _story(ArticleStatus.IN_REVIEW),
+    "restoreRevision": _revision,
     "revokeToken": _own_token,
     "scheduleArticle": _story(ArticleStatus.APPROVED, publishAt="2100-01-01T00:00:00Z"),
     "setStoryList": _plain(slug="front", articleIds=[]),
