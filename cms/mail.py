@@ -46,5 +46,5 @@ def _message(to: str, subject: str, text: str) -> EmailMessage:
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
+    message.set_content(text, cte="quoted-printable")  # every server takes it
     return message

@@ -120,7 +120,7 @@ async def _send(letter: Letter) -> None:
     text = _TEXTS[letter.purpose].format(name=user.name, url=url)
     try:
         await asyncio.to_thread(mail.send, letter.address, _SUBJECTS[letter.purpose], text)
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, ValueError) as error:
         await Link.filter(id=link_id).delete()
         later = clock.now() + LETTER_LEASE * 2**letter.tries
         await Letter.filter(id=letter.id).update(due_at=later)
