@@ -11,6 +11,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from cms import listings
+from cms.paths import MAX_SLUG
 from cms.permissions import Actor, Perspective, query
 
 M = TypeVar("M", bound=Model)
@@ -26,6 +27,12 @@ class Loaders:
     async def visible(self, model: type[M], key: UUID) -> M | None:
         """The row with this primary key, where the actor may read it."""
         return (await self.visible_each(model, [key]))[0]
+
+    async def with_slug(self, model: type[M], slug: str) -> M | None:
+        """The row with this slug, where the actor may read it. None for one that is longer than a slug can be."""
+        if len(slug) > MAX_SLUG:
+            return None
+        return await query(self._actor, model, self._perspective).filter(slug=slug).first()
 
     async def visible_many(self, model: type[M], keys: list[UUID]) -> list[M]:
         """Those with these primary keys that the actor may read, in this order."""

@@ -8,7 +8,6 @@ import strawberry
 
 from cms import models, newsroom
 from cms.errors import Invalid
-from cms.permissions import query
 from schema import media
 from schema.context import Info
 from schema.inputs import given, maybe
@@ -122,8 +121,7 @@ class NewsroomQuery:
         slug: Annotated[str, described("Its slug.")],
         perspective: PerspectiveArg = None,
     ) -> StoryList | None:
-        rows = query(info.context.actor, models.StoryList, info.context.perspective)
-        return await rows.filter(slug=slug).first()  # type: ignore[return-value]
+        return await info.context.loaders.with_slug(models.StoryList, slug)  # type: ignore[return-value]
 
 
 @strawberry.type

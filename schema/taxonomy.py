@@ -11,7 +11,7 @@ from cms import models, paths, slugs, taxonomy
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
 from cms.models import AuthorKind
-from cms.permissions import query, visible
+from cms.permissions import visible
 from schema import listings, media
 from schema.connection import Connection, Rows
 from schema.context import Info
@@ -164,7 +164,7 @@ async def one(info: Info, model: type[Any], id: str | None, slug: str | None) ->
         raise Invalid.field("id", "one_of", "Give exactly one of id and slug.")
     if id is not None:
         return await info.context.loaders.visible(model, key(model.__name__, id))
-    return await query(info.context.actor, model, info.context.perspective).filter(slug=slug).first()
+    return await info.context.loaders.with_slug(model, slug or "")
 
 
 def _named(info: Info, model: type[Any], paging: Paging, wanted: str | None) -> Rows:
