@@ -13,7 +13,9 @@ from schema.accounts import AccountsMutation, AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
 from schema.documents import Given
+from schema.enums import describe_values
 from schema.events import Event, EventsQuery
+from schema.library import MediaMutation, MediaQuery
 from schema.media import Media
 from schema.newsroom import NewsroomMutation, NewsroomQuery
 from schema.perspective import OnePerspective
@@ -23,9 +25,12 @@ from schema.scalars import SCALARS
 from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
-Query = merge_types("Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery))
+Query = merge_types(
+    "Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery, MediaQuery)
+)
 Mutation = merge_types(
-    "Mutation", (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation)
+    "Mutation",
+    (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation, MediaMutation),
 )
 
 
@@ -36,6 +41,7 @@ class _Schema(strawberry.Schema):
         pass
 
 
+describe_values()
 schema = _Schema(
     query=Query,
     mutation=Mutation,

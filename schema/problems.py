@@ -47,6 +47,10 @@ class Problem:
 class _Fresh(FieldExtension):
     """What is read for a mutation's answer is read after it: the one before, in the same operation, read too early."""
 
+    def apply(self, field: StrawberryField) -> None:
+        for argument in field.arguments:
+            argument.description = argument.description or "All that the mutation takes, in one object."
+
     async def resolve_async(
         self, next_: AsyncExtensionResolver, source: Any, info: strawberry.Info[Context, None], **kwargs: Any
     ) -> Any:

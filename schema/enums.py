@@ -1,0 +1,77 @@
+"""What the values of enums mean, for those that the newsroom declares and this API only shows."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from cms.articles import RelatedSource
+from cms.listings import ArticleOrderField
+from cms.models import ArticleStatus, AuthorKind, CorrectionKind, GoneReason, MediaKind, Role, TokenScope
+from cms.permissions import Perspective
+from cms.workflow import Transition
+from schema.editorial import ChecklistLevel
+from schema.listings import Direction
+
+MEANINGS: dict[type[Enum], dict[str, str]] = {
+    ArticleOrderField: {
+        "PUBLISHED_AT": "The date that is printed.",
+        "UPDATED_AT": "When the content last changed.",
+        "CREATED_AT": "When the story was made; in DRAFT only.",
+        "HEADLINE": "The headline, by its code points.",
+    },
+    ArticleStatus: {
+        "DRAFT": "Being written.",
+        "IN_REVIEW": "Handed in; waits for an editor.",
+        "APPROVED": "Fit to be published.",
+        "SCHEDULED": "Will be published at a set time.",
+        "PUBLISHED": "Readers see this version.",
+        "UNPUBLISHED": "Readers saw this version and no longer do.",
+        "WITHDRAWN": "Taken from readers for good, with a notice in its place.",
+    },
+    AuthorKind: {"PERSON": "One human being.", "ORGANIZATION": "An agency, a desk, the staff."},
+    ChecklistLevel: {"BLOCK": "Refuses publication.", "WARN": "Only says so."},
+    CorrectionKind: {
+        "CORRECTION": "Something was wrong and is put right.",
+        "CLARIFICATION": "Something could be misunderstood.",
+        "UPDATE": "Something has happened since.",
+        "RETRACTION": "The story should not have said this; it stays readable.",
+    },
+    Direction: {"ASC": "From the first, the oldest or A.", "DESC": "From the last, the newest or Z."},
+    GoneReason: {"UNPUBLISHED": "It may come back.", "WITHDRAWN": "It was withdrawn, with a notice."},
+    MediaKind: {"IMAGE": "A picture.", "VIDEO": "A film.", "AUDIO": "Sound.", "DOCUMENT": "Something to download."},
+    Perspective: {"PUBLISHED": "What readers see.", "DRAFT": "The newest revision of every story."},
+    RelatedSource: {"CURATED": "An editor picked it.", "AUTOMATIC": "The machine found it."},
+    Role: {
+        "CONTRIBUTOR": "Own stories and the library.",
+        "EDITOR": "All stories, taxonomy, lists.",
+        "CHIEF": "Withdrawing, embargoes, rules.",
+        "ADMIN": "People, tokens, the site.",
+    },
+    TokenScope: {
+        "READ": "What is published.",
+        "PREVIEW": "Drafts too, to read.",
+        "WRITE": "All that its user may do.",
+    },
+    Transition: {
+        "SUBMIT": "Hand a draft in for review.",
+        "REQUEST_CHANGES": "Send it back to be worked on.",
+        "APPROVE": "Say that it is fit to be published.",
+        "SCHEDULE": "Set when readers get it, or lose it.",
+        "UNSCHEDULE": "Drop a pending publication.",
+        "PUBLISH": "Show the newest revision to readers.",
+        "UNPUBLISH": "Take it from readers.",
+        "WITHDRAW": "Take it from readers for good, with a notice.",
+        "REINSTATE": "Work on a withdrawn story again.",
+        "TRASH": "Hide it from all lists.",
+        "UNTRASH": "Take it out of the trash.",
+    },
+}
+
+
+def describe_values() -> None:
+    """Give each value its meaning; before the schema is made."""
+    for enum, meanings in MEANINGS.items():
+        definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined]
+        for value in definition.values:
+            value.description = meanings[value.name]
