@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import accounts, database, demo, embedded, ids, listings, logs
+from cms import accounts, database, demo, embedded, ids, listings, logs, media
 from cms.database import DatabaseUnavailable
 from cms.errors import CMSError, NotFound
 from cms.http.server import PatientProtocol
@@ -55,6 +55,8 @@ app = typer.Typer(
 users = typer.Typer(help="Who works here.", rich_markup_mode=None)
 tokens = typer.Typer(help="Bearer tokens, for programs.", rich_markup_mode=None)
 imports = typer.Typer(help="Stories from elsewhere.", rich_markup_mode=None)
+files = typer.Typer(help="The library's files.", rich_markup_mode=None)
+app.add_typer(files, name="media", epilog="Example: cms media reconcile --help")
 app.add_typer(users, name="user", epilog="Example: cms user create --help")
 app.add_typer(tokens, name="token", epilog="Example: cms token create --help")
 app.add_typer(imports, name="import", epilog="Example: cms import page --help")
@@ -145,6 +147,21 @@ def reindex() -> None:
     Meanwhile stories can be read, and not saved or published.
     """
     run(listings.reindex)
+
+
+@files.command("reconcile", epilog="Example: cms media reconcile")
+def reconcile() -> None:
+    """Remove stored bytes that the library knows nothing of, and print the ids of files whose bytes are gone.
+
+    Bytes younger than a day are left alone: they may belong to an upload that goes on. Exit code 1 where bytes are
+    gone: only a backup of the files brings them back.
+    """
+    findings = run(media.reconcile)
+    print(f"{len(findings.removed)} removed", file=sys.stderr)
+    for id in findings.missing:
+        print(id)
+    if findings.missing:
+        raise typer.Exit(1)
 
 
 @users.command("create", epilog="Example: cms user create mara@courier.example --name 'Mara Lindqvist' --role EDITOR")
@@ -388,7 +405,7 @@ class _Demo(uvicorn.Server):
 def _serve_demo(server: _Demo) -> None:
     try:
         server.run()
-    except _Stopped:
+    except (_Stopped, KeyboardInterrupt):  # repeated once it has shut down, as above
         return
     if not server.started:  # it has said why
         raise typer.Exit(1)
