@@ -170,7 +170,10 @@ def apply(story: Story, name: Transition) -> None:
             go_live(story, story.version_of_head, story.head)
             story.status, story.pinned = PUBLISHED, None
         case Transition.UNPUBLISH:
-            story.status = UNPUBLISHED if story.head_is_live else story.status
+            if story.head_is_live:
+                story.status = UNPUBLISHED
+            elif story.status is SCHEDULED:
+                story.status = APPROVED
             take_down(story, "UNPUBLISHED")
         case Transition.WITHDRAW:
             take_down(story, "WITHDRAWN")
