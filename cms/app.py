@@ -13,11 +13,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from tortoise.exceptions import BaseORMException
 
-from cms import accounts, database, logs, workflow
+from cms import accounts, database, logs, media, workflow
 from cms.http.edge import Edge
 from cms.http.files import file
 from cms.http.health import health
 from cms.http.sessions import password, password_reset, session
+from cms.http.uploads import upload
 from cms.settings import settings
 from schema.endpoint import graphql
 
@@ -26,7 +27,9 @@ from schema.endpoint import graphql
 _BESIDE: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
     (1.0, workflow.publish_due, "schedule.failed"),
     (2.0, accounts.send_due, "letters.failed"),
+    (5.0, media.end_due, "rights.failed"),
     (600.0, accounts.forget_expired, "forgetting.failed"),
+    (600.0, media.forget_expired, "uploads.failed"),
 )
 
 log = structlog.get_logger()
@@ -41,7 +44,8 @@ def create_app() -> Starlette:
             Route("/password-reset", password_reset, methods=["POST"]),
             Route("/password", password, methods=["POST"]),
             Route("/health", health),
-            Route("/media/{name}", file),
+            Route("/media/uploads/{id}/{signature}", upload, methods=["PUT"]),
+            Route("/media/{id}/{version}/{what}/{signature}/{name}", file),
         ],
         middleware=[Middleware(Edge, settings=settings())],
         lifespan=_lifespan,

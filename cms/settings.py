@@ -51,6 +51,20 @@ class Settings(BaseSettings):
     )
     cors_credentials: bool = Field(False, description="those pages may send cookies; not together with *")
 
+    media_url: str | None = Field(
+        None,
+        pattern=r"^(file:///|s3://|gs://|az://).+",
+        description="where files are kept: file:///…, s3://bucket, gs://bucket or az://account/container; by default "
+        "under the data directory",
+    )
+    upload_bytes: int = Field(2 * 1024**3, ge=1, description="what one file may weigh")
+    picture_bytes: int = Field(100 * 1024**2, ge=1, description="what one picture may weigh")
+    upload_bytes_a_day: int = Field(20 * 1024**3, ge=1, description="what one user may upload within 24 hours")
+    picture_pixels: int = Field(100_000_000, ge=1, description="the most pixels of a picture, all frames together")
+    picture_processes: int = Field(2, ge=1, description="processes that make pictures, at most, for each of ours")
+    picture_memory: int = Field(1024**3, ge=2**28, description="the address space of each of these, in bytes")
+    picture_seconds: int = Field(30, ge=1, description="how long one picture may take")
+
     four_eyes: bool = Field(False, description="nobody approves, schedules or publishes an own story")
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from schema.body import BLOCKS
 from schema.documents import Given
 from schema.enums import describe_values
 from schema.events import Event, EventsQuery
+from schema.library import MediaMutation, MediaQuery
 from schema.media import Media
 from schema.newsroom import NewsroomMutation, NewsroomQuery
 from schema.perspective import OnePerspective
@@ -25,11 +26,11 @@ from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
 Query = merge_types(
-    "Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery)
+    "Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery, MediaQuery)
 )
 Mutation = merge_types(
     "Mutation",
-    (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation),
+    (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation, MediaMutation),
 )
 
 

@@ -42,6 +42,8 @@ from cms.models import TokenScope, User
 from cms.permissions import SYSTEM, Actor
 from cms.settings import Settings, settings
 
+pytest_plugins = ["tests.library"]
+
 _DIRECTORY = pytest.StashKey[Path]()
 _LOCK = pytest.StashKey[int]()
 # Under /tmp itself: what pytest makes is closed to the user that PostgreSQL runs as when the tests run as root.
@@ -110,6 +112,15 @@ def _cheap_passwords() -> Iterator[None]:
     """Hashing that costs next to nothing. Processes that tests start hash in earnest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_files(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Files of the library go where the run's database is, not where this machine keeps its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CMS_DATA_DIR", str(pytestconfig.stash[_DIRECTORY] / "files"))
+        settings.cache_clear()
         yield
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cms import clock, ids, workflow
-from cms.models import ArticleStatus, Role, Token, TokenScope, User
+from cms import clock, comments, ids, previews, workflow
+from cms.models import ArticleStatus, Role, Token, TokenScope, Upload, User
 from cms.permissions import SYSTEM, Actor
 from cms.workflow import Transition
 from schema import access, schema
@@ -23,6 +23,7 @@ from tests.factories import (
     make_actor,
     make_article,
     make_author,
+    make_media,
     make_section,
     make_tag,
     make_token,
@@ -36,9 +37,13 @@ QUERIES = {
     "articles": ".......",
     "author": ".......",
     "authors": ".......",
+    "calendar": "uff....",
     "events": "uff....",
+    "myQueue": "uff....",
+    "mediaLibrary": "uff....",
     "node": ".......",
     "nodes": ".......",
+    "preview": ".......",
     "redirects": ".......",
     "route": ".......",
     "section": ".......",
@@ -53,29 +58,39 @@ QUERIES = {
     "viewer": ".......",
 }
 MUTATIONS = {
+    "addComment": "uff....",
     "addCorrection": "ufff...",
     "approveArticle": "ufff...",
     "changePassword": "uffffff",  # nobody by token: who signed in with the old one
     "createArticle": "uff....",
     "createAuthor": "ufff...",
+    "createPreviewLink": "uff....",
     "createSection": "ufff...",
     "createTag": "ufff...",
     "createToken": "ufffff.",
+    "createUpload": "uff....",
     "deleteAuthor": "ufff...",
+    "deleteMedia": "uff....",
     "deleteSection": "ufff...",
     "deleteTag": "ufff...",
     "endSession": "uffffff",  # nobody by token: a browser of one's own
     "endSessions": "ufffff.",
+    "finishUpload": "uff....",
     "inviteUser": "ufffff.",
+    "lockArticle": "uff....",
     "publishArticle": "ufff...",
     "reinstateArticle": "uffff..",
+    "replaceMedia": "uff....",
     "requestChanges": "ufff...",
+    "resolveComment": "uff....",
     "restoreRevision": "uff....",
     "revokeToken": "unnfff.",  # by token: itself, or ADMIN any; READ and PREVIEW see none
+    "revokePreviewLink": "uff....",
     "scheduleArticle": "ufff...",
     "setStoryList": "ufff...",
     "submitArticle": "uff....",
     "trashArticle": "uff....",
+    "unlockArticle": "uff....",
     "unlockUser": "ufffff.",
     "unpublishArticle": "ufff...",
     "unscheduleArticle": "ufff...",
@@ -83,6 +98,7 @@ MUTATIONS = {
     "updateArticle": "uff....",
     "updateAuthor": "ufff...",
     "updateEditorial": "uff....",
+    "updateMedia": "uff....",
     "updateSection": "ufff...",
     "updateSite": "ufffff.",
     "updateTag": "ufff...",
@@ -161,30 +177,81 @@ async def _revision(viewer: Actor) -> dict[str, Any]:
     return {"articleId": ids.encode("Article", head.article_id), "revisionId": ids.encode("Revision", head.revision_id)}
 
 
+def _media(**more: Any) -> Subject:
+    """A file that the viewer brought in."""
+
+    async def made(viewer: Actor) -> dict[str, Any]:
+        return {"id": ids.encode("Media", (await make_media(created_by_id=viewer.user_id)).id), **more}
+
+    return made
+
+
+async def _upload(viewer: Actor) -> dict[str, Any]:
+    """The viewer's own, whose bytes have not come: who may finish it is told so."""
+    now = clock.now()
+    row = await Upload.create(
+        filename="a.png", byte_size=1, created_at=now, expires_at=now + timedelta(hours=1), created_by_id=viewer.user_id
+    )
+    return {"uploadId": ids.encode("Upload", row.id)}
+
+
+async def _replacement(viewer: Actor) -> dict[str, Any]:
+    return {**await _media()(viewer), **await _upload(viewer)}
+
+
+async def _comment(viewer: Actor) -> dict[str, Any]:
+    return {"articleId": (await _story(ArticleStatus.DRAFT)(viewer))["id"], "text": "Why?"}
+
+
+async def _thread(viewer: Actor) -> dict[str, Any]:
+    head = await make_article(owner_id=viewer.user_id)
+    return {"id": ids.encode("Comment", (await comments.add(SYSTEM, head.article_id, text="Why?")).id)}
+
+
+async def _preview(viewer: Actor) -> dict[str, Any]:
+    return {"revisionId": (await _revision(viewer))["revisionId"]}
+
+
+async def _link(viewer: Actor) -> dict[str, Any]:
+    head = await make_article(owner_id=viewer.user_id)
+    maker = viewer if viewer.user_id else await make_actor()
+    return {"id": ids.encode("PreviewLink", (await previews.create(maker, head.revision_id))[0].id)}
+
+
 SUBJECTS: dict[str, Subject] = {
+    "addComment": _comment,
     "addCorrection": _correction,
     "approveArticle": _story(ArticleStatus.IN_REVIEW),
     "changePassword": _plain(oldPassword="not the old one", newPassword="a new pass phrase"),
     "createArticle": _plain(headline="A headline"),
     "createAuthor": _plain(name="Author {new}"),
+    "createPreviewLink": _preview,
     "createSection": _plain(name="Section {new}"),
     "createTag": _plain(name="Tag {new}"),
     "createToken": _plain(name="Token {new}", scope="READ"),
+    "createUpload": _plain(filename="a.png", byteSize=1),
     "deleteAuthor": _thing("Author", make_author),
+    "deleteMedia": _media(),
     "deleteSection": _thing("Section", make_section),
     "deleteTag": _thing("Tag", make_tag),
     "endSession": _plain(id=ids.encode("Session", ids.new())),
     "endSessions": _sessions_of_another,
+    "finishUpload": _upload,
     "inviteUser": _plain(email="{new}@example.org", name="Somebody", role="EDITOR"),
+    "lockArticle": _story(ArticleStatus.DRAFT),
     "publishArticle": _story(ArticleStatus.APPROVED),
     "reinstateArticle": _story(ArticleStatus.WITHDRAWN),
+    "replaceMedia": _replacement,
     "requestChanges": _story(ArticleStatus.IN_REVIEW),
+    "resolveComment": _thread,
     "restoreRevision": _revision,
     "revokeToken": _own_token,
+    "revokePreviewLink": _link,
     "scheduleArticle": _story(ArticleStatus.APPROVED, publishAt="2100-01-01T00:00:00Z"),
     "setStoryList": _plain(slug="front", articleIds=[]),
     "submitArticle": _story(ArticleStatus.DRAFT),
     "trashArticle": _story(ArticleStatus.DRAFT),
+    "unlockArticle": _story(ArticleStatus.DRAFT),
     "unlockUser": _user,
     "unpublishArticle": _story(ArticleStatus.PUBLISHED),
     "unscheduleArticle": _scheduled,
@@ -192,6 +259,7 @@ SUBJECTS: dict[str, Subject] = {
     "updateArticle": _story(ArticleStatus.DRAFT, headline="Another headline"),
     "updateAuthor": _thing("Author", make_author, bio="A few words"),
     "updateEditorial": _story(ArticleStatus.DRAFT, note="A note"),
+    "updateMedia": _media(caption="A caption"),
     "updateSection": _thing("Section", make_section, description="About it"),
     "updateSite": _plain(name="The Paper"),
     "updateTag": _thing("Tag", make_tag, description="About it"),
@@ -200,9 +268,11 @@ SUBJECTS: dict[str, Subject] = {
 }
 _ARGUMENTS = {
     "article": '(slug: "x")',
+    "calendar": '(from: "2100-01-01T00:00:00Z", to: "2100-01-02T00:00:00Z")',
     "author": '(slug: "x")',
     "node": '(id: "x")',
     "nodes": "(ids: [])",
+    "preview": '(token: "x")',
     "route": '(path: "/x")',
     "section": '(slug: "x")',
     "storyList": '(slug: "x")',

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from tortoise import connections
 
 from cms import accounts, articles, clock, database, ids, media, newsroom, taxonomy, workflow
+from cms.demo.pictures import Picture, png
 from cms.models import (
     Article,
     Author,
@@ -125,9 +126,9 @@ async def build(tokens: dict[str, str | None]) -> Cast:
         cast.sections[name] = section.id
     for name in ("ann", "bob", "cleo"):
         cast.authors[name] = (await taxonomy.create_author(SYSTEM, name=name.title())).id
-    for name in ("shown", "unused"):
+    for name, colour in (("shown", "#800000"), ("unused", "#008000")):
         picture = await media.add_image(
-            SYSTEM, name.encode(), mime_type="image/png", width=8, height=8, filename=f"{name}.png", alt_text=name
+            SYSTEM, png(Picture((colour, colour), width=8, height=8)), filename=f"{name}.png", alt_text=name
         )
         cast.pictures[name] = picture.id
     for index, name in enumerate(("lead", "second", "third", "fourth", "taken", "withdrawn")):

@@ -155,9 +155,6 @@ class _Making:
         made = await media.add_image(
             self.people["editor"],
             png(picture),
-            mime_type="image/png",
-            width=picture.width,
-            height=picture.height,
             filename=f"{key}.png",
             alt_text=alt_text,
             caption=caption,

@@ -12,7 +12,7 @@ from cms.models.article import (
     Revision,
 )
 from cms.models.event import Event
-from cms.models.media import Media, MediaKind
+from cms.models.media import Media, MediaKind, Upload
 from cms.models.people import Letter, Link, LinkPurpose, Role, Session, Token, TokenScope, Tries, User
 from cms.models.site import Site, StoryList
 from cms.models.slug import Slug, SlugKind
@@ -48,5 +48,6 @@ __all__ = [
     "Token",
     "TokenScope",
     "Tries",
+    "Upload",
     "User",
 ]
