@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
-import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
-from tortoise.exceptions import BaseORMException
 
-from cms import accounts, database, logs, media, workflow
+from cms import database, logs, worker
 from cms.http.edge import Edge
 from cms.http.files import file
 from cms.http.health import health
@@ -21,18 +17,6 @@ from cms.http.sessions import password, password_reset, session
 from cms.http.uploads import upload
 from cms.settings import settings
 from schema.endpoint import graphql
-
-# What goes on beside serving, in every process: every how many seconds, and what the log calls a failure. Processes
-# leave alone what another was faster with.
-_BESIDE: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
-    (1.0, workflow.publish_due, "schedule.failed"),
-    (2.0, accounts.send_due, "letters.failed"),
-    (5.0, media.end_due, "rights.failed"),
-    (600.0, accounts.forget_expired, "forgetting.failed"),
-    (600.0, media.forget_expired, "uploads.failed"),
-)
-
-log = structlog.get_logger()
 
 
 def create_app() -> Starlette:
@@ -57,19 +41,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     logs.configure()
     async with database.open(settings(), serving=True):
         await database.check_migrations()
-        beside = [asyncio.create_task(_repeat(*each)) for each in _BESIDE]
-        try:
+        async with worker.beside():
             yield
-        finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-
-
-async def _repeat(seconds: float, work: Callable[[], Awaitable[object]], failed: str) -> None:
-    while True:
-        try:
-            await work()
-        except (BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            log.exception(failed)
-        await asyncio.sleep(seconds)

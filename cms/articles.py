@@ -93,11 +93,14 @@ async def update(
 ) -> Head:
     """Save a new head revision; absent fields stay, None clears. A save that changes nothing makes none.
 
-    An autosave folds into the revision before it where that is an autosave of the same hand and not sealed.
+    An autosave folds into the revision before it where that is an autosave of the same hand and not sealed. A version
+    that only autosaves of the same hand, with the same session or token, have made stale is none: saves overlap.
     """
     require(actor, Action.EDIT_ARTICLE)
     async with transaction():
-        article = await fetch(actor, id, expected_version)
+        article = await fetch(actor, id)
+        if not await _continues(actor, article, expected_version):
+            check_version(article, expected_version)
         refuse_closed(article, "save")
         head = await Head.get(article_id=id)
         current = {column: getattr(head, column) for column in CONTENT}
@@ -114,13 +117,15 @@ async def save_content(
     """Write content as the story's newest revision, inside the caller's transaction that holds the story."""
     last = await _last_revision(article.id)
     message = taxonomy.text(message, "message")
+    before = article.version
     article.version += 1
     keeps_review = article.status is ArticleStatus.IN_REVIEW and actor.role is not None and not actor.owns_only
     if not keeps_review:
         article.status = ArticleStatus.DRAFT
     await article.save(update_fields=["version", "status"])
     if autosave and last.autosave and last.sealed_at is None and last.created_by_id == actor.user_id:
-        return await _fold(article, last, content)
+        unbroken = last.autosaved_to == before and last.autosaved_by == _credential(actor)
+        return await _fold(actor, article, last, content, since=last.autosaved_from if unbroken else before)
     head = await _save(actor, article, content, number=last.number + 1, message=message, autosave=autosave)
     await events.record(actor, "article.saved", article_id=article.id, revision=last.number + 1)
     return head
@@ -135,8 +140,10 @@ async def update_editorial(
     expected_version: int | None = None,
     reason: str | None = None,
 ) -> Head:
-    """changes: any of owner_id, assignee_id, note, embargoed_until. Makes no revision; only the embargo counts as a
-    version."""
+    """Makes no revision; only the embargo counts as a version.
+
+    changes: any of owner_id, assignee_id, due_at, note, translation_checked, embargoed_until.
+    """
     require(actor, Action.EDIT_ARTICLE)
     async with transaction():
         article = await fetch(actor, id, expected_version)
@@ -147,15 +154,24 @@ async def update_editorial(
                 await _check_user(changes[name], name)
                 setattr(article, name, changes[name])
                 fields.append(name)
+        if "due_at" in changes and changes["due_at"] != article.due_at:
+            require(actor, Action.ASSIGN)
+            article.due_at = changes["due_at"]
+            fields.append("due_at")
+        if changes.get("translation_checked") and article.outdated_at is not None:
+            article.outdated_at = None
+            fields.append("outdated_at")
         if "note" in changes:
             article.note = taxonomy.text(changes["note"], "note")
             fields.append("note")
         if "embargoed_until" in changes and changes["embargoed_until"] != article.embargoed_until:
             _set_embargo(actor, article, changes["embargoed_until"], reason)
-            fields += ["embargoed_until", "version"]
+            article.schedule_retry_at = None
+            fields += ["embargoed_until", "schedule_retry_at", "version"]
         if fields:
             await article.save(update_fields=fields)
-            await _record_editorial(actor, id, [field for field in fields if field != "version"], reason)
+            told = [field for field in fields if field not in ("version", "schedule_retry_at")]
+            await _record_editorial(actor, id, told, reason)
         return await Head.get(article_id=id)
 
 
@@ -164,12 +180,17 @@ async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> 
     article = await query(actor, Article, Perspective.DRAFT).filter(id=id).select_for_update().first()
     if article is None:
         raise NotFound("There is no story with that id.")
+    check_version(article, expected_version)
+    return article
+
+
+def check_version(article: Article, expected_version: int | None) -> None:
+    """Raise Conflict for a stale version."""
     if expected_version is not None and expected_version != article.version:
         raise Conflict(
             f"The story has changed: it is at version {article.version}, not {expected_version}. Load it again.",
             current_version=article.version,
         )
-    return article
 
 
 def refuse_closed(article: Article, verb: str) -> None:
@@ -388,14 +409,35 @@ async def _save(
         created_by_id=actor.user_id,
         message=message,
         autosave=autosave,
+        **(_run(actor, article, article.version - 1) if autosave else {}),
         **(content | {"updated_at": now}),
     )
     return await _renew_head(article, revision.id)
 
 
-async def _fold(article: Article, last: Revision, content: dict[str, Any]) -> Head:
-    await Revision.filter(id=last.id).update(**(content | {"updated_at": clock.now()}))
+async def _fold(actor: Actor, article: Article, last: Revision, content: dict[str, Any], *, since: int | None) -> Head:
+    run = _run(actor, article, since)
+    await Revision.filter(id=last.id).update(**(content | run | {"updated_at": clock.now()}))
     return await _renew_head(article, last.id)
+
+
+def _run(actor: Actor, article: Article, since: int | None) -> dict[str, Any]:
+    """The versions that autosaves of one hand made, one after the other and nobody else between them."""
+    return {"autosaved_from": since, "autosaved_to": article.version, "autosaved_by": _credential(actor)}
+
+
+def _credential(actor: Actor) -> UUID | None:
+    return actor.session_id or actor.token_id
+
+
+async def _continues(actor: Actor, article: Article, expected_version: int | None) -> bool:
+    """Whether only this hand's own autosaves came after the expected version."""
+    if expected_version is None or expected_version >= article.version:
+        return False
+    last = await _last_revision(article.id)
+    mine = (last.created_by_id, last.autosaved_by) == (actor.user_id, _credential(actor))
+    run = last.autosave and mine and last.sealed_at is None and last.autosaved_to == article.version
+    return run and last.autosaved_from is not None and last.autosaved_from <= expected_version
 
 
 async def _renew_head(article: Article, revision_id: UUID) -> Head:

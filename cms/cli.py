@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import accounts, database, demo, embedded, ids, listings, logs, media
+from cms import accounts, database, demo, embedded, ids, jobs, listings, logs, media
 from cms.database import DatabaseUnavailable
 from cms.errors import CMSError, NotFound
 from cms.http.server import PatientProtocol
@@ -33,6 +33,7 @@ from cms.importers import page, pages
 from cms.models import LinkPurpose, Role, Section, TokenScope, User
 from cms.permissions import SYSTEM
 from cms.settings import settings
+from cms.worker import beside
 
 T = TypeVar("T")
 
@@ -54,11 +55,13 @@ app = typer.Typer(
 
 users = typer.Typer(help="Who works here.", rich_markup_mode=None)
 tokens = typer.Typer(help="Bearer tokens, for programs.", rich_markup_mode=None)
+jobs_ = typer.Typer(help="Work that is owed.", rich_markup_mode=None)
 imports = typer.Typer(help="Stories from elsewhere.", rich_markup_mode=None)
 files = typer.Typer(help="The library's files.", rich_markup_mode=None)
 app.add_typer(files, name="media", epilog="Example: cms media reconcile --help")
 app.add_typer(users, name="user", epilog="Example: cms user create --help")
 app.add_typer(tokens, name="token", epilog="Example: cms token create --help")
+app.add_typer(jobs_, name="jobs", epilog="Example: cms jobs list")
 app.add_typer(imports, name="import", epilog="Example: cms import page --help")
 
 
@@ -162,6 +165,34 @@ def reconcile() -> None:
         print(id)
     if findings.missing:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: CMS_DATABASE_URL=postgresql://cms:secret@db/cms cms worker")
+def worker() -> None:
+    """Do what is due and what is owed until stopped: schedules, letters, jobs. `cms serve` does so too."""
+    logs.configure()
+
+    async def work() -> None:
+        async with beside():
+            await asyncio.Event().wait()
+
+    try:
+        run(work)
+    except _Stopped:
+        return
+
+
+@jobs_.command("list", epilog="Example: cms jobs list")
+def list_jobs() -> None:
+    """Print the jobs that have failed for good: id, kind, tries, since when, and what they were about."""
+    for job in run(jobs.held):
+        print(job.id, job.kind, job.tries, f"{job.since:%F %R}", json.dumps(job.payload), sep="\t")
+
+
+@jobs_.command("retry", epilog="Example: cms jobs retry 17 18")
+def retry_jobs(ids: Annotated[list[int], typer.Argument(help="Their ids, as `cms jobs list` prints them.")]) -> None:
+    """Try failed jobs once more, from the beginning."""
+    run(lambda: jobs.try_again(ids))
 
 
 @users.command("create", epilog="Example: cms user create mara@courier.example --name 'Mara Lindqvist' --role EDITOR")

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from tortoise import connections
 
 from cms import events, ids, slugs
+from cms.checklist import changed_levels
 from cms.database import retrying, transaction
 from cms.errors import Invalid, Issue
 from cms.models import Head, Live, Site, Slug, SlugKind, StoryList
@@ -24,8 +25,9 @@ _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 
 @retrying
 async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
-    """changes: any of name, tagline, url, locale, locales, time_zone, logo, social_links."""
-    require(actor, Action.EDIT_SITE)
+    """changes: any of name, tagline, url, locale, locales, time_zone, logo, social_links, and checklist: levels by
+    code."""
+    require(actor, Action.EDIT_RULES if changes.keys() == {"checklist"} else Action.EDIT_SITE)
     async with transaction():
         site = await Site.all().select_for_update().get()
         if "name" in changes:
@@ -40,10 +42,12 @@ async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
             site.logo_media_id, site.logo = await media_use(changes["logo"], "logo")
         if "social_links" in changes:
             site.social_links = [_social_link(i, each) for i, each in enumerate(changes["social_links"] or [])]
+        if "checklist" in changes:
+            site.checklist = changed_levels(site, changes["checklist"] or {})
         if "locale" in changes or "locales" in changes:
             await _set_locales(site, changes)
         await site.save()
-        await events.record(actor, "site.updated", public=True, changed=sorted(changes))
+        await events.record(actor, "site.updated", public=changes.keys() != {"checklist"}, changed=sorted(changes))
         return site
 
 

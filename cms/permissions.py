@@ -43,8 +43,8 @@ class Perspective(StrEnum):
 class Actor:
     """Who is asking: a user, a token (with its user where it writes), the public or the system.
 
-    A role makes one staff. scopes are those of the token, and all three for a user who signed in. token_id or
-    session_id is the credential that was shown.
+    A role makes one staff. scopes are those of the token, and all three for a user who signed in. token_id, session_id
+    or link_id is the credential that was shown.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Actor:
     is_system: bool = False
     token_id: UUID | None = None
     session_id: UUID | None = None
+    link_id: UUID | None = None
 
     @property
     def is_staff(self) -> bool:
@@ -81,6 +82,10 @@ class Action(StrEnum):
     SET_EMBARGO = "set an embargo"
     CLEAR_EMBARGO = "shorten or clear an embargo"
     CORRECT = "add a public notice"
+    COMMENT = "comment on a story"
+    PREVIEW = "share a preview of a story"
+    PREVIEW_SITE = "share a preview of the whole site"
+    SHOW_EMBARGOED = "share a preview of a story under embargo"
     SUBMIT = "submit a story"
     REQUEST_CHANGES = "ask for changes"
     APPROVE = "approve a story"
@@ -98,6 +103,7 @@ class Action(StrEnum):
     EDIT_LISTS = "change story lists"
     EDIT_MEDIA = "change the media library"
     EDIT_SITE = "change the site"
+    EDIT_RULES = "change the rules of publication"
     MANAGE_PEOPLE = "manage people and tokens"
 
 
@@ -110,6 +116,10 @@ GRANTS: dict[Action, Role] = {
     Action.SET_EMBARGO: Role.EDITOR,
     Action.CLEAR_EMBARGO: Role.CHIEF,
     Action.CORRECT: Role.EDITOR,
+    Action.COMMENT: Role.CONTRIBUTOR,
+    Action.PREVIEW: Role.CONTRIBUTOR,
+    Action.PREVIEW_SITE: Role.EDITOR,
+    Action.SHOW_EMBARGOED: Role.EDITOR,
     Action.SUBMIT: Role.CONTRIBUTOR,
     Action.REQUEST_CHANGES: Role.EDITOR,
     Action.APPROVE: Role.EDITOR,
@@ -127,6 +137,7 @@ GRANTS: dict[Action, Role] = {
     Action.EDIT_LISTS: Role.EDITOR,
     Action.EDIT_MEDIA: Role.CONTRIBUTOR,
     Action.EDIT_SITE: Role.ADMIN,
+    Action.EDIT_RULES: Role.CHIEF,
     Action.MANAGE_PEOPLE: Role.ADMIN,
 }
 
@@ -186,7 +197,10 @@ def _own_story(actor: Actor, article_id: str) -> str:
     if actor.owns_only:
         return f"exists (select from article o where o.id = {article_id} and o.owner_id = '{actor.user_id}')"
     if not actor.is_staff:  # a preview token
-        return f"exists (select from article o where o.id = {article_id} and o.trashed_at is null)"
+        return (
+            f"exists (select from article o where o.id = {article_id} and o.trashed_at is null"
+            " and (o.embargoed_until is null or o.embargoed_until <= now()))"
+        )
     return "true"
 
 

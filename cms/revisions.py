@@ -92,8 +92,8 @@ async def diff(old: Revision | None, new: Revision, links: body.Links | None = N
 
 
 async def prune() -> int:
-    """Delete autosaves that nobody needs; how many. What was saved by hand, is sealed, head, live or scheduled
-    stays, and of other autosaves of a day ago the last of each hour and each hand."""
+    """Delete autosaves that nobody needs; how many. What was saved by hand, is sealed, head, live, scheduled
+    or shown by a link stays, and of other autosaves of a day ago the last of each hour and each hand."""
     total = 0
     while gone := (await connections.get("default").execute_query(_PRUNE, [KEEP_HOURS, PRUNED_AT_ONCE]))[0]:
         total += gone
@@ -107,6 +107,7 @@ delete from revision where id in (
     and not exists (select from head where head.revision_id = r.id)
     and not exists (select from live where live.revision_id = r.id)
     and not exists (select from article where article.scheduled_revision_id = r.id)
+    and not exists (select from preview_link where preview_link.revision_id = r.id)
     and exists (
         select from revision later
         where later.article_id = r.article_id and later.number > r.number and later.autosave

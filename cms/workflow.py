@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ import structlog
 from tortoise import connections
 from tortoise.exceptions import BaseORMException
 
-from cms import articles, clock, events, listings, paths, revisions, taxonomy
+from cms import articles, clock, events, listings, paths, revisions, taxonomy, translations
+from cms.checklist import checklist
 from cms.database import retrying, transaction
 from cms.errors import CMSError, Embargoed, Forbidden, Invalid, Issue, TransitionRefused
 from cms.models import (
@@ -26,7 +27,6 @@ from cms.models import (
     GoneReason,
     Head,
     Live,
-    Media,
     Revision,
     Slug,
     SlugKind,
@@ -71,9 +71,14 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of the table. needs: a condition beside the status, and what to say where it does not hold."""
+    """A row of the table. needs: a condition beside the status, and what to say where it does not hold.
+
+    when and then are the row as people read it in docs/editors.md; then is what the effect of the transition does.
+    """
 
     allowed_from: frozenset[ArticleStatus]
+    when: str
+    then: str
     needs: Callable[[Story], bool] = lambda story: True
     otherwise: str = ""
     trashed: bool = False
@@ -89,21 +94,52 @@ def _head_is_new(story: Story) -> bool:
 
 
 TRANSITIONS: dict[Transition, Rule] = {
-    Transition.SUBMIT: Rule(frozenset({DRAFT})),
-    Transition.REQUEST_CHANGES: Rule(frozenset({IN_REVIEW, APPROVED, SCHEDULED})),
-    Transition.APPROVE: Rule(frozenset({IN_REVIEW})),
-    Transition.SCHEDULE: Rule(_OPEN),  # to publish, under the same condition as PUBLISH: see _schedule
-    Transition.UNSCHEDULE: Rule(_ANY, lambda s: s.article.publish_at is not None, "No publication is scheduled."),
-    Transition.PUBLISH: Rule(_OPEN, _head_is_new, _SEEN_ALREADY),
-    Transition.UNPUBLISH: Rule(_ANY, lambda s: s.live is not None, "Readers do not see the story."),
+    Transition.SUBMIT: Rule(frozenset({DRAFT}), "DRAFT", "IN_REVIEW"),
+    Transition.REQUEST_CHANGES: Rule(
+        frozenset({IN_REVIEW, APPROVED, SCHEDULED}),
+        "IN_REVIEW, APPROVED, SCHEDULED",
+        "DRAFT; a pending publication is dropped",
+    ),
+    Transition.APPROVE: Rule(frozenset({IN_REVIEW}), "IN_REVIEW", "APPROVED"),
+    # To publish, under the same condition as PUBLISH: see _schedule.
+    Transition.SCHEDULE: Rule(
+        _OPEN,
+        "the newest version is not live; to end alone, the story is live",
+        "SCHEDULED, with this version; the status stays where only an end is set",
+    ),
+    Transition.UNSCHEDULE: Rule(
+        _ANY,
+        "a publication is pending",
+        "APPROVED if the newest version was the one scheduled, else unchanged",
+        needs=lambda s: s.article.publish_at is not None,
+        otherwise="No publication is scheduled.",
+    ),
+    Transition.PUBLISH: Rule(
+        _OPEN, "the newest version is not live", "PUBLISHED", needs=_head_is_new, otherwise=_SEEN_ALREADY
+    ),
+    Transition.UNPUBLISH: Rule(
+        _ANY,
+        "the story is live",
+        "UNPUBLISHED if the newest version was the live one, APPROVED if it was scheduled, else unchanged",
+        needs=lambda s: s.live is not None,
+        otherwise="Readers do not see the story.",
+    ),
     Transition.WITHDRAW: Rule(
         _OPEN,
-        lambda s: s.article.first_published_at is not None,
-        "It was never published: there is nothing to withdraw.",
+        "it was live at any time; a public notice is required",
+        "WITHDRAWN",
+        needs=lambda s: s.article.first_published_at is not None,
+        otherwise="It was never published: there is nothing to withdraw.",
     ),
-    Transition.REINSTATE: Rule(frozenset({WITHDRAWN})),
-    Transition.TRASH: Rule(_ANY, lambda s: s.live is None, "Readers see the story: unpublish it first."),
-    Transition.UNTRASH: Rule(_ANY, trashed=True),
+    Transition.REINSTATE: Rule(frozenset({WITHDRAWN}), "WITHDRAWN", "DRAFT, with everything it had"),
+    Transition.TRASH: Rule(
+        _ANY,
+        "the story is not live",
+        "unchanged; hidden from all lists",
+        needs=lambda s: s.live is None,
+        otherwise="Readers see the story: unpublish it first.",
+    ),
+    Transition.UNTRASH: Rule(_ANY, "in the trash", "DRAFT; WITHDRAWN stays", trashed=True),
 }
 
 
@@ -161,6 +197,7 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
         await events.lock_public()
         await _correct(article, kind, text, "text")
         await Live.filter(article_id=id).update(updated_at=clock.now())
+        await article.save(update_fields=["outdated_at"])
         await events.record(actor, "article.corrected", article_id=id, public=True, kind=kind.value)
         return await Head.get(article_id=id)
 
@@ -168,41 +205,20 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
 async def publish_due() -> int:
     """Publish and unpublish what is due by the database's clock, each story by itself; returns how many changed.
 
-    A story that cannot be published keeps its schedule and does not stop the rest.
+    A story that cannot be published keeps its schedule, says why, and is tried again; it does not stop the rest.
     """
     changed = 0
-    for column, effect in (("publish_at", _fire_publish), ("unpublish_at", _fire_unpublish)):
-        rows = (
-            await connections.get("default").execute_query(
-                f"select id from article where {column} <= now() order by {column}, id"
-            )
-        )[1]
-        for row in rows:
+    for condition, fire in ((_PUBLISH_DUE, _fire_publish), (_UNPUBLISH_DUE, _fire_unpublish)):
+        sql = f"select id from article where {condition} order by publish_at, unpublish_at, id"
+        for row in (await connections.get("default").execute_query(sql))[1]:
             try:
-                changed += await effect(row[0])
+                changed += await fire(row[0])
             except CMSError as error:
-                log.warning("schedule.refused", article=str(row[0]), code=error.code, reason=error.message)
+                await _keep_refusal(row[0], error.code, error.message)
             except (BaseORMException, asyncpg.PostgresError):
                 log.exception("schedule.failed", article=str(row[0]))
+                await _keep_refusal(row[0], "INTERNAL", "It could not be published; the server's log says why.")
     return changed
-
-
-@dataclass(frozen=True, slots=True)
-class ChecklistItem:
-    """One thing to look at before publication. level BLOCK refuses it."""
-
-    code: str
-    level: str
-    message: str
-    field: tuple[str, ...] | None = None
-
-
-async def checklist(article: Article, head: Head) -> list[ChecklistItem]:
-    """What blocks or warns before the head revision can be published."""
-    found = [item for rule in _CHECKS if (item := rule(article, head)) is not None]
-    if head.lead_media_id is not None:
-        found += _check_picture(head, await Media.get(id=head.lead_media_id))
-    return found
 
 
 # ---------------------------------------------------------------- what stands against a transition
@@ -277,6 +293,7 @@ async def _schedule(actor: Actor, story: Story, wish: Wish) -> None:
         _check_embargo(article, wish.publish_at)
         await _check(article, story.head)
         await revisions.seal(story.head.revision_id)
+        _drop_pending_publish(article)
         article.publish_at, article.scheduled_revision_id = wish.publish_at, story.head.revision_id
         article.status = SCHEDULED
     elif story.live is None and article.publish_at is None:
@@ -299,6 +316,7 @@ async def _publish(actor: Actor, story: Story, wish: Wish) -> None:
         await _correct(story.article, wish.correction["kind"], wish.correction["text"], "correction.text")
     _drop_pending_publish(story.article)
     await _go_live(story.article, story.head.revision_id, wish.published_at)
+    story.article.outdated_at = None
     story.article.status = PUBLISHED
 
 
@@ -432,50 +450,84 @@ def _unplan(story: Story) -> None:
 
 def _drop_pending_publish(article: Article) -> None:
     article.publish_at = article.scheduled_revision_id = None
+    article.schedule_problem = article.schedule_retry_at = None
+
+
+# ---------------------------------------------------------------- schedules
+
+RETRY_SECONDS = 15
+_PUBLISH_DUE = "publish_at <= now() and (schedule_retry_at is null or schedule_retry_at <= now())"
+# What is not live has nothing to lose; its end waits for its beginning.
+_UNPUBLISH_DUE = "unpublish_at <= now() and exists (select from live where live.article_id = article.id)"
 
 
 @retrying
 async def _fire_publish(id: UUID) -> int:
     async with transaction():
+        now = await _claim(id, _PUBLISH_DUE)
+        if now is None:
+            return 0
         article = await articles.fetch(SYSTEM, id)
-        rows = (await connections.get("default").execute_query("select now()"))[1]
-        if article.publish_at is None or article.publish_at > rows[0][0]:
-            return 0  # another worker was faster, or it was put off
-        _check_embargo(article, clock.now())
-        pinned = article.scheduled_revision_id
+        due, pinned = article.publish_at, article.scheduled_revision_id
+        assert due is not None
         assert pinned is not None
+        _check_embargo(article, now)
+        await _check(article, await Revision.get(id=pinned))
         await events.lock_public()
         head = await Head.get(article_id=id)
-        due = article.publish_at
         _drop_pending_publish(article)
         await _go_live(article, pinned, None)
         if head.revision_id == pinned:
             article.status = PUBLISHED
-        article.version += 1
-        await article.save()
-        await _record(SYSTEM, article, Transition.PUBLISH, Wish(detail={"scheduled_for": due.isoformat()}))
+        await _fired(article, Transition.PUBLISH, due, now)
         return 1
 
 
 @retrying
 async def _fire_unpublish(id: UUID) -> int:
     async with transaction():
+        now = await _claim(id, _UNPUBLISH_DUE)
+        if now is None:
+            return 0
         article = await articles.fetch(SYSTEM, id)
-        rows = (await connections.get("default").execute_query("select now()"))[1]
-        if article.unpublish_at is None or article.unpublish_at > rows[0][0]:
-            return 0
         due = article.unpublish_at
-        story = await _story(article)
+        assert due is not None
         await events.lock_public()
-        if story.live is None:
-            article.unpublish_at = None
-            await article.save()
-            return 0
-        await _unpublish(SYSTEM, story, Wish())
-        article.version += 1
-        await article.save()
-        await _record(SYSTEM, article, Transition.UNPUBLISH, Wish(detail={"scheduled_for": due.isoformat()}))
+        await _unpublish(SYSTEM, await _story(article), Wish())
+        await _fired(article, Transition.UNPUBLISH, due, now)
         return 1
+
+
+async def _claim(id: UUID, condition: str) -> datetime | None:
+    """The database's time, if the story is still due and nobody else is at it."""
+    sql = f"select now() from article where id = $1 and {condition} for update skip locked"
+    rows = (await connections.get("default").execute_query(sql, [id]))[1]
+    return rows[0][0] if rows else None
+
+
+async def _fired(article: Article, name: Transition, due: datetime, now: datetime) -> None:
+    article.version += 1
+    await article.save()
+    late = round((now - due).total_seconds(), 3)
+    detail = {"scheduled_for": due.isoformat(), "late_seconds": late}
+    await _record(SYSTEM, article, name, Wish(detail=detail))
+
+
+@retrying
+async def _keep_refusal(id: UUID, code: str, message: str) -> None:
+    """Say at the story why it was not published; once in its history."""
+    log.warning("schedule.refused", article=str(id), code=code, reason=message)
+    async with transaction():
+        article = await Article.filter(id=id, publish_at__not_isnull=True).select_for_update().first()
+        if article is None:
+            return
+        known = article.schedule_problem or {}
+        if (known.get("code"), known.get("message")) != (code, message):
+            now = clock.now()
+            article.schedule_problem = {"code": code, "message": message, "at": now.isoformat()}
+            await events.record(SYSTEM, "article.schedule_refused", article_id=id, code=code, message=message)
+        article.schedule_retry_at = clock.now() + timedelta(seconds=RETRY_SECONDS)
+        await article.save(update_fields=["schedule_problem", "schedule_retry_at"])
 
 
 # ---------------------------------------------------------------- small rules
@@ -487,8 +539,10 @@ def _check_embargo(article: Article, moment: datetime) -> None:
         raise Embargoed(f"The story is under embargo until {until:%Y-%m-%d %H:%M} UTC.")
 
 
-async def _check(article: Article, head: Head) -> None:
-    blocking = [item for item in await checklist(article, head) if item.level == "BLOCK"]
+async def _check(article: Article, content: Head | Revision) -> None:
+    """The embargo is checked by itself: a schedule may end after it."""
+    items = await checklist(article, content)
+    blocking = [item for item in items if item.level == "BLOCK" and item.code != "embargo"]
     if blocking:
         raise Invalid.all([Issue(item.field or (), item.code, item.message) for item in blocking])
 
@@ -502,43 +556,7 @@ async def _correct(article: Article, kind: CorrectionKind, text: str, field: str
     cleaned = taxonomy.text(text, field)
     if cleaned is None:
         raise Invalid.field(field, "required", "A notice needs a text.")
-    await Correction.create(article_id=article.id, kind=kind, text=cleaned, published_at=clock.now())
-
-
-def _check_section(article: Article, head: Head) -> ChecklistItem | None:
-    if head.section_id is None:
-        return ChecklistItem("section", "WARN", "The story stands in no section.", ("sectionId",))
-    return None
-
-
-def _check_byline(article: Article, head: Head) -> ChecklistItem | None:
-    if not head.author_ids:
-        return ChecklistItem("byline", "WARN", "The story has no byline.", ("byline",))
-    return None
-
-
-def _check_body(article: Article, head: Head) -> ChecklistItem | None:
-    if not head.text.strip() and not head.body_media_ids:
-        return ChecklistItem("body", "WARN", "The body is empty.", ("body",))
-    return None
-
-
-def _check_headline(article: Article, head: Head) -> ChecklistItem | None:
-    if len(head.headline) > 110:
-        return ChecklistItem("headline", "WARN", "The headline is longer than 110 characters.", ("headline",))
-    return None
-
-
-_CHECKS = (_check_headline, _check_section, _check_byline, _check_body)
-
-
-def _check_picture(head: Head, media: Media) -> list[ChecklistItem]:
-    found = []
-    use = head.lead_use or {}
-    if not (use.get("alt_text") or media.alt_text or use.get("is_decorative")):
-        message = "The lead picture has no alternative text and is not marked as decorative."
-        found.append(ChecklistItem("alt_text", "WARN", message, ("leadMedia", "altText")))
-    if media.expires_at is not None and media.expires_at <= clock.now():
-        message = "The rights to the lead picture have ended."
-        found.append(ChecklistItem("rights", "BLOCK", message, ("leadMedia",)))
-    return found
+    now = clock.now()
+    await Correction.create(article_id=article.id, kind=kind, text=cleaned, published_at=now)
+    article.outdated_at = None  # whoever corrects a translation has looked at it
+    await translations.owe_alert(article, now)

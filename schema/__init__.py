@@ -12,6 +12,7 @@ from schema import access
 from schema.accounts import AccountsMutation, AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
+from schema.comments import CommentsMutation
 from schema.documents import Given
 from schema.enums import describe_values
 from schema.events import Event, EventsQuery
@@ -19,18 +20,40 @@ from schema.library import MediaMutation, MediaQuery
 from schema.media import Media
 from schema.newsroom import NewsroomMutation, NewsroomQuery
 from schema.perspective import OnePerspective
+from schema.previews import PreviewsMutation, PreviewsQuery
 from schema.problems import ProblemHandler
+from schema.queue import QueueQuery
 from schema.routes import RedirectRule, RoutesQuery
 from schema.scalars import SCALARS
 from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
 Query = merge_types(
-    "Query", (RoutesQuery, NewsroomQuery, AccountsQuery, ArticlesQuery, TaxonomyQuery, EventsQuery, MediaQuery)
+    "Query",
+    (
+        RoutesQuery,
+        NewsroomQuery,
+        AccountsQuery,
+        ArticlesQuery,
+        TaxonomyQuery,
+        EventsQuery,
+        PreviewsQuery,
+        QueueQuery,
+        MediaQuery,
+    ),
 )
 Mutation = merge_types(
     "Mutation",
-    (ArticlesMutation, WorkflowMutation, TaxonomyMutation, NewsroomMutation, AccountsMutation, MediaMutation),
+    (
+        ArticlesMutation,
+        WorkflowMutation,
+        CommentsMutation,
+        PreviewsMutation,
+        TaxonomyMutation,
+        NewsroomMutation,
+        AccountsMutation,
+        MediaMutation,
+    ),
 )
 
 

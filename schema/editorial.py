@@ -9,16 +9,19 @@ from uuid import UUID
 
 import strawberry
 
-from cms import models, workflow
+from cms import locks, models, workflow
+from cms.checklist import ChecklistItem as Item
+from cms.checklist import checklist
 from cms.keyset import Key, Listing, Paging, Where
 from cms.models import ArticleStatus
 from cms.workflow import Transition
 from schema import events
 from schema.accounts import User
+from schema.comments import Comment
 from schema.connection import Connection, Rows
 from schema.context import Info
 from schema.events import Event
-from schema.scalars import After, Before, First, Last
+from schema.scalars import After, Before, First, Last, described
 
 if TYPE_CHECKING:
     from schema.articles import Revision
@@ -41,8 +44,18 @@ class ChecklistItem:
     field: list[str] | None = strawberry.field(description="The path of the field in UpdateArticleInput.")
 
     @strawberry.field(description="BLOCK refuses publication, WARN only says so.")
-    def level(root: strawberry.Parent[workflow.ChecklistItem]) -> ChecklistLevel:
+    def level(root: strawberry.Parent[Item]) -> ChecklistLevel:
         return ChecklistLevel(root.level)
+
+
+@strawberry.type(description="Who is writing a story. It ends two minutes after it was last renewed.")
+class EditLock:
+    since: datetime = strawberry.field(description="Since when.")
+    expires_at: datetime = strawberry.field(description="When it ends unless it is renewed.")
+
+    @strawberry.field(description="Who.")
+    async def user(root: strawberry.Parent[models.EditLock], info: Info) -> User:
+        return await info.context.loaders.known(models.User, root.user_id)  # type: ignore[return-value]
 
 
 @strawberry.type(description="What colleagues know of a story and readers never see. Staff.")
@@ -63,6 +76,11 @@ class Editorial:
     trashed_at: datetime | None = strawberry.field(description="Since when it lies in the trash.")
     created_at: datetime = strawberry.field(description="When the story was made.")
     note: str | None = strawberry.field(description="For colleagues, never for readers.")
+    due_at: datetime | None = strawberry.field(description="When colleagues expect it.")
+    outdated_at: datetime | None = strawberry.field(
+        name="translationOutdatedAt",
+        description="Since when a correction of the story that this translates awaits a look; null where none does.",
+    )
 
     @strawberry.field(description="The newest revision.")
     async def head(root: strawberry.Parent[models.Article], info: Info) -> _Revision:
@@ -93,6 +111,10 @@ class Editorial:
 
         return Rows(listing, Paging.of(first, after, last, before), load)  # type: ignore[return-value]
 
+    @strawberry.field(description="Why the pending publication did not happen when it was due; it is tried again.")
+    def schedule_problem(root: strawberry.Parent[models.Article]) -> str | None:
+        return root.schedule_problem["message"] if root.schedule_problem else None
+
     @strawberry.field(description="What this viewer could do with it now.")
     async def allowed_transitions(root: strawberry.Parent[models.Article], info: Info) -> list[Transition]:
         return await workflow.allowed(info.context.actor, root)
@@ -100,7 +122,7 @@ class Editorial:
     @strawberry.field(description="What blocks or warns before the head revision can be published.")
     async def checklist(root: strawberry.Parent[models.Article], info: Info) -> list[ChecklistItem]:
         head = await info.context.loaders.known(models.Head, root.id)
-        return await workflow.checklist(root, head)  # type: ignore[arg-type, return-value]
+        return await checklist(root, head)  # type: ignore[arg-type, return-value]
 
     @strawberry.field(
         description="The revision that a pending schedule will publish; a newer draft does not change it."
@@ -115,6 +137,20 @@ class Editorial:
     @strawberry.field(description="Who is to work on it next.")
     async def assignee(root: strawberry.Parent[models.Article], info: Info) -> User | None:
         return await info.context.loaders.known(models.User, root.assignee_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="What colleagues say of it: the threads, oldest first.")
+    async def comments(
+        root: strawberry.Parent[models.Article],
+        info: Info,
+        include_resolved: Annotated[bool, described("Settled threads too.")] = False,
+    ) -> list[Comment]:
+        found = await info.context.loaders.children(models.Comment, "article_id", root.id, "created_at", "id")
+        threads = [each for each in found if each.reply_to_id is None]
+        return [each for each in threads if include_resolved or each.resolved_at is None]  # type: ignore[misc]
+
+    @strawberry.field(description="Who is writing it now; advice, which refuses no save. lockArticle takes it.")
+    async def lock(root: strawberry.Parent[models.Article], info: Info) -> EditLock | None:
+        return await locks.of(root.id)  # type: ignore[return-value]
 
     @strawberry.field(description="What happened to it, newest first.")
     def history(

@@ -29,7 +29,11 @@ BODY_SECONDS = 30
 
 _JSON = "application/json"
 _GRAPHQL = "application/graphql-response+json"
-_PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept"}
+_PRIVATE = {
+    "Cache-Control": "private, no-store",
+    "Vary": "Authorization, Cookie, Accept",
+    "X-Robots-Tag": "noindex",
+}
 
 _NUL = re.compile(r"\\u(0000|\{0+\})")
 

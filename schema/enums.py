@@ -6,9 +6,11 @@ from enum import Enum
 from typing import Any
 
 from cms.articles import RelatedSource
+from cms.checklist import Level
 from cms.listings import ArticleOrderField
 from cms.models import ArticleStatus, AuthorKind, CorrectionKind, GoneReason, MediaKind, Role, TokenScope
 from cms.permissions import Perspective
+from cms.queue import CalendarKind
 from cms.workflow import Transition
 from schema.editorial import ChecklistLevel
 from schema.listings import Direction
@@ -30,6 +32,12 @@ MEANINGS: dict[type[Enum], dict[str, str]] = {
         "WITHDRAWN": "Taken from readers for good, with a notice in its place.",
     },
     AuthorKind: {"PERSON": "One human being.", "ORGANIZATION": "An agency, a desk, the staff."},
+    CalendarKind: {
+        "PUBLISH": "Readers get it.",
+        "UNPUBLISH": "Readers lose it.",
+        "EMBARGO_ENDS": "It may be published from then on.",
+        "DUE": "Colleagues expect it.",
+    },
     ChecklistLevel: {"BLOCK": "Refuses publication.", "WARN": "Only says so."},
     CorrectionKind: {
         "CORRECTION": "Something was wrong and is put right.",
@@ -53,6 +61,7 @@ MEANINGS: dict[type[Enum], dict[str, str]] = {
         "PREVIEW": "Drafts too, to read.",
         "WRITE": "All that its user may do.",
     },
+    Level: {"BLOCK": "Refuses publication.", "WARN": "Only says so.", "OFF": "Is not looked for."},
     Transition: {
         "SUBMIT": "Hand a draft in for review.",
         "REQUEST_CHANGES": "Send it back to be worked on.",

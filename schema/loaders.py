@@ -10,7 +10,8 @@ from strawberry.dataloader import DataLoader
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from cms import listings
+from cms import clock, listings
+from cms.models import Media
 from cms.paths import MAX_SLUG
 from cms.permissions import Actor, Perspective, query
 
@@ -23,6 +24,11 @@ class Loaders:
     def __init__(self, actor: Actor, perspective: Perspective) -> None:
         self._actor, self._perspective = actor, perspective
         self._made: dict[tuple[Any, ...], DataLoader[UUID, Any]] = {}
+        self._shown: set[UUID] = set()
+
+    def also_show(self, media_ids: set[UUID]) -> None:
+        """These files may be read in this operation, whoever asks, while there are rights to them."""
+        self._shown |= media_ids
 
     async def visible(self, model: type[M], key: UUID) -> M | None:
         """The row with this primary key, where the actor may read it."""
@@ -41,7 +47,11 @@ class Loaders:
     async def visible_each(self, model: type[M], keys: list[UUID]) -> list[M | None]:
         """The same, with None in the place of what is not to be seen."""
         loader = self._one("visible", model, lambda: query(self._actor, model, self._perspective))
-        return await loader.load_many(keys)
+        rows: list[M | None] = await loader.load_many(keys)
+        if model is Media and not self._shown.isdisjoint(keys):
+            known = await self.known_each(model, keys)
+            rows = [row or self._if_shown(other) for row, other in zip(rows, known, strict=True)]
+        return rows
 
     async def known(self, model: type[M], key: UUID | None) -> M | None:
         """The row with this primary key, which a row that the actor may read points at."""
@@ -74,6 +84,10 @@ class Loaders:
             return [counts.get(key, 0) for key in keys]
 
         return await self._loader(("stories_in",), load).load(term_id)  # type: ignore[no-any-return]
+
+    def _if_shown(self, row: Any) -> Any:
+        ended = row is None or (row.expires_at is not None and row.expires_at <= clock.now())
+        return row if not ended and row.id in self._shown else None
 
     def _one(self, name: str, model: type[M], rows: Callable[[], QuerySet[M]]) -> DataLoader[UUID, Any]:
         async def load(keys: list[UUID]) -> list[M | None]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from cms import models, newsroom
+from cms import checklist, models, newsroom
+from cms.checklist import RULES, Level
 from cms.errors import Invalid
 from schema import media
 from schema.context import Info
@@ -29,6 +30,26 @@ class SocialLink:
     label: str = strawberry.field(description="The text to print.")
 
 
+strawberry.enum(
+    Level,
+    name="ChecklistRuleLevel",
+    description="BLOCK refuses publication, WARN only says so, OFF is not looked for.",
+)
+
+
+@strawberry.type(description="One thing that every story is checked for before publication.")
+class ChecklistRule:
+    code: str = strawberry.field(description="The code of the items that it finds.")
+    level: Level = strawberry.field(description="How grave a finding is.")
+    is_fixed: bool = strawberry.field(description="The level cannot be changed.")
+
+
+@strawberry.input(description="How grave the findings of one rule are from now on.")
+class ChecklistRuleInput:
+    code: str = strawberry.field(description="Which rule.")
+    level: Level = strawberry.field(description="How grave.")
+
+
 @strawberry.type(description="The site.")
 class Site:
     name: str = strawberry.field(description="The name.")
@@ -37,6 +58,15 @@ class Site:
     locale: str = strawberry.field(description="Its own locale, which paths do not show.")
     locales: list[str] = strawberry.field(description="All locales that stories can be in.")
     time_zone: str = strawberry.field(description="The zone in which it prints times, e.g. Europe/Amsterdam.")
+
+    @strawberry.field(
+        description="What a story is checked for before publication, and how gravely. Staff only, else null."
+    )
+    def checklist_rules(root: strawberry.Parent[models.Site], info: Info) -> list[ChecklistRule] | None:
+        if not info.context.actor.is_staff:
+            return None
+        levels = checklist.levels_of(root)
+        return [ChecklistRule(code=each, level=level, is_fixed=RULES[each].fixed) for each, level in levels.items()]
 
     @strawberry.field(description="The logo.")
     async def logo(root: strawberry.Parent[models.Site], info: Info) -> media.MediaUse | None:
@@ -93,6 +123,9 @@ class UpdateSiteInput:
     social_links: list[SocialLinkInput] | None = strawberry.field(
         default=UNSET, description="Where else it is, in order."
     )
+    checklist_rules: list[ChecklistRuleInput] | None = strawberry.field(
+        default=UNSET, description="Rules of the checklist whose level changes. Alone, CHIEF."
+    )
 
 
 @strawberry.input(description="A list and its stories. Makes the list when no list has that slug.")
@@ -126,9 +159,12 @@ class NewsroomQuery:
 
 @strawberry.type
 class NewsroomMutation:
-    @mutation("Change the site. ADMIN.")
+    @mutation("Change the site. ADMIN; the rules of the checklist alone, CHIEF.")
     async def update_site(self, info: Info, input: UpdateSiteInput) -> SiteResult:
-        return await newsroom.update_site(info.context.actor, given(input))  # type: ignore[return-value]
+        changes = given(input, leave_out=("checklist_rules",))
+        if rules := maybe(input.checklist_rules):
+            changes["checklist"] = {rule.code: rule.level for rule in rules}
+        return await newsroom.update_site(info.context.actor, changes)  # type: ignore[return-value]
 
     @mutation("Make or change a list. EDITOR.")
     async def set_story_list(self, info: Info, input: SetStoryListInput) -> StoryListResult:

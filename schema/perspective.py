@@ -44,6 +44,10 @@ PerspectiveArg = Annotated[
 ]
 
 
+# Root fields that are about drafts, whatever else is asked.
+_ALWAYS_DRAFT = frozenset({"myQueue", "calendar"})
+
+
 def of_operation(
     operation: OperationDefinitionNode,
     fragments: dict[str, FragmentDefinitionNode],
@@ -79,6 +83,8 @@ def _asked(
     """What the arguments of root fields say; each fragment is looked at once."""
     for node in selections.selections:
         if isinstance(node, FieldNode):
+            if node.name.value in _ALWAYS_DRAFT:
+                yield permissions.Perspective.DRAFT
             for argument in node.arguments or ():
                 if argument.name.value == "perspective":
                     name = _given(argument.value, variables)

@@ -66,13 +66,17 @@ def mutation(description: str) -> Any:
     return strawberry.mutation(description=description, extensions=[_Fresh()])
 
 
+def problem(error: CMSError) -> Problem:
+    return Problem(
+        code=ProblemCode(error.code),
+        message=error.message,
+        issues=[Issue(field=list(i.field), code=i.code, message=i.message) for i in error.issues],
+        current_version=error.current_version,
+    )
+
+
 class ProblemHandler(strawberry.ExceptionHandler[CMSError, Problem]):
     """Turns a refusal into the Problem of the field's result union."""
 
     def handle(self, exception: CMSError, *, field: StrawberryField, info: strawberry.Info[Any, Any]) -> Problem:
-        return Problem(
-            code=ProblemCode(exception.code),
-            message=exception.message,
-            issues=[Issue(field=list(i.field), code=i.code, message=i.message) for i in exception.issues],
-            current_version=exception.current_version,
-        )
+        return problem(exception)

@@ -7,16 +7,18 @@ from typing import Any
 
 import strawberry
 
-from cms import articles, revisions, workflow
+from cms import articles, locks, revisions, workflow
+from cms.errors import CMSError, Invalid
 from cms.models import CorrectionKind
 from cms.workflow import Transition
 from schema.articles import ArticleResult
 from schema.context import Info
 from schema.inputs import given, maybe
-from schema.problems import mutation
+from schema.problems import mutation, problem
 from schema.scalars import key
 
 UNSET = strawberry.UNSET
+MAX_ITEMS = 100
 _VERSION = "The version that this is about; a stale one is refused with CONFLICT."
 _NOTE = "For colleagues, kept in the story's history."
 
@@ -46,6 +48,10 @@ class UpdateEditorialInput:
     owner_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Who holds the story. EDITOR.")
     assignee_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Who works on it next. EDITOR.")
     note: str | None = strawberry.field(default=UNSET, description="For colleagues, never for readers.")
+    due_at: datetime | None = strawberry.field(default=UNSET, description="When colleagues expect it. EDITOR.")
+    translation_checked: bool | None = strawberry.field(
+        default=UNSET, description="true: this translation needs no look any more after its original was corrected."
+    )
     embargoed_until: datetime | None = strawberry.field(
         default=UNSET, description="It cannot be published before. EDITOR sets it; CHIEF clears or shortens it."
     )
@@ -157,8 +163,43 @@ class RestoreRevisionInput:
     expected_version: int | None = _version()
 
 
-async def _transition(info: Info, name: workflow.Transition, input: Any) -> Any:
-    wish = given(input, leave_out=("id", "expected_version"))
+@strawberry.input(description="A story to write in.")
+class LockArticleInput:
+    id: strawberry.ID = _story()
+    take_over: bool | None = strawberry.field(
+        default=UNSET, description="Take the lock even from somebody else, who keeps all that was saved."
+    )
+
+
+@strawberry.input(description="A story that is written in no more.")
+class UnlockArticleInput:
+    id: strawberry.ID = _story()
+
+
+@strawberry.input(description="One of several stories.")
+class TransitionItemInput:
+    id: strawberry.ID = _story()
+    expected_version: int | None = _version()
+
+
+@strawberry.input(
+    description="Each item by itself, in order; at most 100. SCHEDULE and WITHDRAW need their own mutations."
+)
+class TransitionArticlesInput:
+    transition: Transition = strawberry.field(description="What happens to each.")
+    items: list[TransitionItemInput] = strawberry.field(description="The stories, in order.")
+    note: str | None = _note()
+
+
+def _refuse_bulk(input: TransitionArticlesInput) -> None:
+    if len(input.items) > MAX_ITEMS:
+        raise Invalid.field("items", "too_many", f"Give at most {MAX_ITEMS} stories; none of these was changed.")
+    if input.transition in (Transition.SCHEDULE, Transition.WITHDRAW):
+        raise Invalid.field("transition", "alone", f"{input.transition} needs more than this: use its own mutation.")
+
+
+async def _transition(info: Info, name: workflow.Transition, input: Any, **more: Any) -> Any:
+    wish = given(input, leave_out=("id", "expected_version")) | more
     return await workflow.transition(
         info.context.actor,
         key("Article", input.id),
@@ -230,6 +271,20 @@ class WorkflowMutation:
     async def untrash_article(self, info: Info, input: UntrashArticleInput) -> ArticleResult:
         return await _transition(info, Transition.UNTRASH, input)  # type: ignore[no-any-return]
 
+    @mutation(
+        "Take several stories on, each by itself: what one is refused does not stop the next. Results in the order of "
+        "items. The role that the transition needs."
+    )
+    async def transition_articles(self, info: Info, input: TransitionArticlesInput) -> list[ArticleResult]:
+        done: list[Any] = []
+        for item in input.items:
+            try:
+                _refuse_bulk(input)
+                done.append(await _transition(info, input.transition, item, note=maybe(input.note)))
+            except CMSError as error:
+                done.append(problem(error))
+        return done
+
     @mutation("Make an old revision's content the newest revision, but for what is gone. CONTRIBUTOR, own stories.")
     async def restore_revision(self, info: Info, input: RestoreRevisionInput) -> ArticleResult:
         return await revisions.restore(  # type: ignore[return-value]
@@ -238,3 +293,12 @@ class WorkflowMutation:
             key("Revision", input.revision_id),
             expected_version=maybe(input.expected_version),
         )
+
+    @mutation("Say that one is writing a story, for two minutes; again renews it. It is no version. CONTRIBUTOR, own.")
+    async def lock_article(self, info: Info, input: LockArticleInput) -> ArticleResult:
+        take_over = bool(maybe(input.take_over))
+        return await locks.lock(info.context.actor, key("Article", input.id), take_over=take_over)  # type: ignore[return-value]
+
+    @mutation("Give one's lock up. CONTRIBUTOR, own stories.")
+    async def unlock_article(self, info: Info, input: UnlockArticleInput) -> ArticleResult:
+        return await locks.unlock(info.context.actor, key("Article", input.id))  # type: ignore[return-value]

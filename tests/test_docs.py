@@ -16,6 +16,7 @@ from cms.settings import Settings, settings
 from schema import schema
 from schema.context import Context
 from schema.problems import ProblemCode
+from tests import checks
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -118,3 +119,7 @@ async def test_the_demo_answers_the_queries_for_frontends(db: None, files: None)
             result = await schema.execute(query, variable_values=json.loads(variables or "{}"), context_value=Context())
             assert result.errors is None
             assert None not in (result.data or {}).values(), query
+
+
+def test_the_table_of_transitions_is_the_codes() -> None:
+    assert checks.EDITORS.read_text() == checks.documented()

@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tortoise import connections
 
-from cms import accounts, articles, clock, database, ids, media, newsroom, taxonomy, workflow
+from cms import accounts, articles, clock, comments, database, ids, media, newsroom, taxonomy, workflow
 from cms.demo.pictures import Picture, png
 from cms.models import (
     Article,
@@ -219,6 +219,9 @@ async def vary(cast: Cast, viewer: str) -> None:
     if viewer == "editor":
         return
     await _vary_other_drafts(cast)
+    if viewer != "preview":  # who is not shown what is under embargo
+        until = clock.now() + timedelta(days=90)
+        await articles.update_editorial(SYSTEM, cast.stories["draft"], {"embargoed_until": until})
     if viewer in ("public", "read"):
         await _vary_drafts(cast)
 
@@ -235,8 +238,9 @@ async def _vary_other_drafts(cast: Cast) -> None:
     for name in ("draft", "reviewed", "lead"):
         await articles.update_editorial(SYSTEM, cast.stories[name], {"note": f"A word on {name}"})
     await articles.update_editorial(SYSTEM, cast.stories["lead"], {"assignee_id": cast.actors["editor"].user_id})
-    until = clock.now() + timedelta(days=90)
-    await articles.update_editorial(SYSTEM, cast.stories["draft"], {"embargoed_until": until})
+    await articles.update_editorial(SYSTEM, cast.stories["draft"], {"due_at": clock.now() + timedelta(days=90)})
+    for name in ("draft", "lead"):
+        await comments.add(SYSTEM, cast.stories[name], text="@Editor, secret", anchor={"field": "dek"})
     trashed = cast.stories["trashed"]
     for model in (Head, Revision):
         await model.filter(article_id=trashed).update(headline="Rewritten in the trash", slug="in-the-trash")
@@ -367,7 +371,7 @@ def _odd(count: int) -> list[graphql.DocumentNode]:
 
 def _broad(count: int, seed: int) -> list[graphql.DocumentNode]:
     chance = random.Random(seed)
-    roots = [*sorted(schema._schema.query_type.fields), *_STORIES * 3]  # type: ignore[union-attr]
+    roots = [*sorted(schema._schema.query_type.fields), *_STORIES * 5]  # type: ignore[union-attr]
     return [
         graphql.parse(
             "{" + " ".join(f"r{n}: {_field(root, chance)}" for n, root in enumerate(chance.choices(roots, k=3))) + "}"

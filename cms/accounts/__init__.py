@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cms.accounts.credentials import Kind, authenticate, authenticate_session, digest, still_valid
+from cms.accounts.credentials import (
+    Kind,
+    actor_of,
+    authenticate,
+    authenticate_session,
+    digest,
+    new_secret,
+    still_valid,
+)
 from cms.accounts.links import ask_for_reset, forget_expired, new_link, redeem, send_due
 from cms.accounts.passwords import MAX_PASSWORD, MIN_PASSWORD, hash_password, verify_password
 from cms.accounts.sessions import Opened, Visit, end_session, end_sessions, own_sessions, sign_in, sign_out
@@ -15,6 +23,7 @@ __all__ = [
     "Kind",
     "Opened",
     "Visit",
+    "actor_of",
     "ask_for_reset",
     "authenticate",
     "authenticate_session",
@@ -30,6 +39,7 @@ __all__ = [
     "invite_user",
     "issue_token",
     "new_link",
+    "new_secret",
     "normal_email",
     "own_sessions",
     "redeem",

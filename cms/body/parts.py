@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Any
 from uuid import UUID
 
 from cms.body import check
@@ -16,6 +17,14 @@ _NEEDS_A_BLOCK = frozenset({"doc", "blockquote", "tableCell", "tableHeader"})
 def of_line(line: str) -> Document:
     """A document of one paragraph, which is the same block in every version, so that diff compares its words."""
     return {"type": "doc", "content": [paragraph(*([text_node(line)] if line else ())) | {"attrs": {"id": "line"}}]}
+
+
+def images(document: Document) -> Iterator[dict[str, Any]]:
+    """The attributes of each picture, in order."""
+    for child in document.get("content", ()):
+        if child["type"] == "image":
+            yield child["attrs"]
+        yield from images(child)
 
 
 def without_media(document: Document, gone: Collection[UUID]) -> Document:

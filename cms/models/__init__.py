@@ -11,6 +11,7 @@ from cms.models.article import (
     Live,
     Revision,
 )
+from cms.models.desk import Comment, EditLock, PreviewLink
 from cms.models.event import Event
 from cms.models.media import Media, MediaKind, Upload
 from cms.models.people import Letter, Link, LinkPurpose, Role, Session, Token, TokenScope, Tries, User
@@ -23,9 +24,11 @@ __all__ = [
     "ArticleStatus",
     "Author",
     "AuthorKind",
+    "Comment",
     "Content",
     "Correction",
     "CorrectionKind",
+    "EditLock",
     "Event",
     "GoneReason",
     "Head",
@@ -35,6 +38,7 @@ __all__ = [
     "Live",
     "Media",
     "MediaKind",
+    "PreviewLink",
     "Revision",
     "Role",
     "Section",

@@ -71,6 +71,12 @@ class Article(Model):
     publish_at = fields.DatetimeField(null=True)
     unpublish_at = fields.DatetimeField(null=True)
     scheduled_revision_id = fields.UUIDField(null=True, description="what a pending schedule will publish")
+    schedule_problem: dict[str, Any] | None = fields.JSONField(
+        null=True, description="why what is due was not published: code, message, at"
+    )
+    schedule_retry_at = fields.DatetimeField(null=True, description="when to try again what was refused")
+    due_at = fields.DatetimeField(null=True, description="when colleagues expect it")
+    outdated_at = fields.DatetimeField(null=True, description="since when a correction of the original awaits a look")
     first_published_at = fields.DatetimeField(null=True, description="null where it was never live")
     published_at = fields.DatetimeField(null=True, description="the date that is printed")
     source_date = fields.DatetimeField(null=True, description="an imported story's own date")
@@ -157,6 +163,9 @@ class Revision(Content):
     )
     message = fields.TextField(null=True)
     autosave = fields.BooleanField(default=False, description="later autosaves of the same hand fold into it")
+    autosaved_from = fields.IntField(null=True, description="the story's version before the first of these autosaves")
+    autosaved_to = fields.IntField(null=True, description="and after the last, if nothing else came between them")
+    autosaved_by = fields.UUIDField(null=True, description="the session or token that made them")
     sealed_at = fields.DatetimeField(null=True)
     names: dict[str, Any] | None = fields.JSONField(null=True)
 

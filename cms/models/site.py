@@ -31,6 +31,9 @@ class Site(Model):
     )
     logo: dict[str, Any] | None = fields.JSONField(null=True)
     social_links: list[dict[str, str]] = fields.JSONField()
+    checklist: dict[str, str] | None = fields.JSONField(
+        null=True, description="levels of checklist rules that are not the usual ones, by code"
+    )
 
     logo_media_id: UUID | None
 
