@@ -48,6 +48,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"-s3.port={port}",
         f"-s3.port.grpc={_free_port()}",
         "-s3.autoCreateBucket",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.iam=false",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=200",
     ]
@@ -56,8 +59,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()  # nothing of it is kept
+        process.wait()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -78,9 +81,8 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path, configured: Callable[..
     if request.param == "disk":
         configured(CMS_MEDIA_URL=(tmp_path / "media").as_uri(), CMS_DATA_DIR=str(tmp_path))
         return "disk"
-    bucket = f"b{uuid4().hex}"
     variables = {**_S3, "AWS_ENDPOINT_URL": request.getfixturevalue("s3_server"), "AWS_ALLOW_HTTP": "true"}
-    configured(CMS_MEDIA_URL=f"s3://{bucket}", CMS_DATA_DIR=str(tmp_path), **variables)
+    configured(CMS_MEDIA_URL=f"s3://files/{uuid4().hex}", CMS_DATA_DIR=str(tmp_path), **variables)
     return "s3"
 
 

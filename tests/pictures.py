@@ -71,9 +71,10 @@ def with_metadata(*, xmp: bytes = b"", iptc: bytes = b"", gps: bool = False) -> 
 
 
 def iim(*datasets: tuple[int, bytes]) -> bytes:
-    """IPTC-IIM's second record, in UTF-8."""
-    utf8 = b"\x1c\x01\x5a\x00\x03\x1b%G"
-    return utf8 + b"".join(struct.pack(">BBBH", 0x1C, 2, number, len(text)) + text for number, text in datasets)
+    """IPTC-IIM's second record, in UTF-8, among the resources of Photoshop."""
+    data = b"\x1c\x01\x5a\x00\x03\x1b%G"
+    data += b"".join(struct.pack(">BBBH", 0x1C, 2, number, len(text)) + text for number, text in datasets)
+    return b"Photoshop 3.0\x008BIM\x04\x04\x00\x00" + struct.pack(">I", len(data)) + data
 
 
 def png_claiming(width: int, height: int) -> bytes:

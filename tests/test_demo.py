@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cms import accounts, articles, clock, demo, media
+from cms import accounts, articles, clock, demo
 from cms.demo.pictures import Picture, png
 from cms.errors import Conflict, Unauthenticated
+from cms.media import storage, uploads
 from cms.models import (
     Article,
     Author,
@@ -103,7 +104,10 @@ async def test_pictures_have_files_and_alternative_texts(db: None, files: Path) 
     assert len(pictures) == 9
     for picture in pictures:
         assert picture.alt_text
-        data = media.path(bytes(picture.sha256), picture.mime_type).read_bytes()
+        stored = await storage.find(uploads.key_of(picture))
+        assert stored is not None
+        assert stored.path is not None
+        data = stored.path.read_bytes()
         assert struct.unpack(">II", data[16:24]) == (picture.width, picture.height)
 
 

@@ -73,8 +73,11 @@ async def receive(key: str, chunks: AsyncIterator[bytes], limit: int) -> tuple[i
 
 
 async def read(key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes from start up to end, not included."""
-    result = await obstore.get_async(_store(), key, options={"range": (start, end)})
+    """The bytes from start up to end, not included. Raises FileNotFoundError."""
+    try:
+        result = await obstore.get_async(_store(), key, options={"range": (start, end)})
+    except NotFoundError:
+        raise FileNotFoundError(key) from None
     async for chunk in result.stream(min_chunk_size=_CHUNK):
         yield bytes(chunk)
 
@@ -96,8 +99,12 @@ async def local(key: str) -> AsyncIterator[Path]:
 
 
 async def move(source: str, target: str) -> None:
-    """Let the bytes of source be found under target too: its first name goes with delete(), when nothing can fail."""
-    await obstore.copy_async(_store(), source, target)
+    """Let the bytes of source be found under target too: the first name goes with delete(), when nothing can fail any
+    more. Raises FileNotFoundError."""
+    try:
+        await obstore.copy_async(_store(), source, target)
+    except NotFoundError:
+        raise FileNotFoundError(source) from None
 
 
 async def delete(*keys: str) -> None:

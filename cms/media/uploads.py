@@ -201,7 +201,10 @@ async def keep(upload: Upload, file: File, write: Callable[[Upload], Awaitable[M
     """
     incoming = _incoming(upload.id)
     while True:
-        await storage.move(incoming, file.key)
+        try:
+            await storage.move(incoming, file.key)
+        except FileNotFoundError:  # somebody has finished it meanwhile
+            return await _finished((await Upload.get(id=upload.id)).media_id)
         async with database.transaction():
             locked = await Upload.filter(id=upload.id).select_for_update().get()
             await _lock(file.sha256)
@@ -240,10 +243,10 @@ async def own(actor: Actor, id: UUID) -> Upload:
     return upload
 
 
-async def _finished(id: UUID) -> Media:
-    media = await Media.get_or_none(id=id)
+async def _finished(id: UUID | None) -> Media:
+    media = await Media.get_or_none(id=id) if id else None
     if media is None:
-        raise NotFound("The file was deleted meanwhile.")
+        raise NotFound("The file is not there any more: send it again.")
     return media
 
 
