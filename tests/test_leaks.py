@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from cms import articles, ids, keyset, listings, newsroom, taxonomy, workflow
 from cms.app import create_app
-from cms.models import ArticleStatus, Role, TokenScope
+from cms.models import Article, ArticleStatus, Role, TokenScope
 from cms.permissions import PUBLIC, SYSTEM, Perspective
 from cms.workflow import Transition
 from schema import schema
@@ -359,3 +359,31 @@ async def test_Q4_percent_and_underscore_are_letters(api: Api) -> None:
     assert await api(document, q="%") == {"tags": {"nodes": []}}
     assert await api(document, q="100%") == {"tags": {"nodes": [{"name": "100% wool"}]}}
     assert await api(document, q="file_") == {"tags": {"nodes": [{"name": "file_name"}]}}
+
+
+@pytest.mark.parametrize("text", ["'" * 10_000, "(a+)+$" * 500, "<div>" * 20_000, "\u0301" * 10_000, "a-" * 5_000])
+async def test_G15_texts_that_are_slow_elsewhere_are_taken_or_refused(api: Api, text: str) -> None:
+    """How long they take at most is measured by tests/test_attacks.py; here, that they end in an answer."""
+    editor = await make_actor(Role.EDITOR)
+    query = """query($q: String!) { tags(query: $q) { totalCount } authors(query: $q) { totalCount }
+        route(path: $q) { __typename } }"""
+    found = await api(query, q=text[:10_000])
+    assert found == {"tags": {"totalCount": 0}, "authors": {"totalCount": 0}, "route": None}
+    created = await api.write("createArticle", {"headline": "Story", "body": {"html": text}}, actor=editor)
+    assert created["__typename"] in ("Article", "Problem")
+    assert created.get("code") in (None, "INVALID")
+
+
+async def test_A5_several_at_once_answer_each_by_itself_a_hidden_story_like_none(api: Api) -> None:
+    owner = await make_actor(Role.CONTRIBUTOR)
+    own, hidden = await make_article(owner_id=owner.user_id), await make_article()
+    given = [ids.encode("Article", id) for id in (hidden.article_id, own.article_id, ids.new())] + ["garbage"]
+    document = """mutation($items: [TransitionItemInput!]!) {
+      transitionArticles(input: {transition: SUBMIT, items: $items}) {
+        ... on Article { id } ... on Problem { code message issues { field } } } }"""
+    done = await api(document, actor=owner, items=[{"id": id} for id in given])
+    first, second, third, fourth = done["transitionArticles"]
+    assert second == {"id": given[1]}
+    assert first == third == fourth
+    assert first["code"] == "NOT_FOUND"
+    assert (await Article.get(id=hidden.article_id)).status is ArticleStatus.DRAFT
