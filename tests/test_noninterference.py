@@ -21,7 +21,7 @@ from schema.context import Context
 from schema.loaders import Loaders
 from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, questions, vary, vocabulary, world
 
-_QUICK, _LONG = 120, 1500
+_QUICK, _LONG = 120, 500
 _ODD = 40
 
 
