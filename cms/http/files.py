@@ -51,7 +51,7 @@ async def file(request: Request) -> Response:
     except RateLimited as error:
         return PlainTextResponse(error.message, 503, headers={"Retry-After": str(error.retry_after)})
     except (Invalid, FileNotFoundError) as error:
-        log.error("media.unservable", path=request.url.path, reason=str(error))
+        log.error("media.unservable", path=request.scope["path"], reason=str(error))
         found = None
     if found is None:
         return PlainTextResponse("There is no such file.", 404)
