@@ -79,6 +79,11 @@ class Peak:
 
 
 def _children() -> int:
+    return memory_of(os.getpid()) - _held(os.getpid())
+
+
+def memory_of(pid: int) -> int:
+    """What a process and all below it hold, the database aside, in bytes."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -86,17 +91,20 @@ def _children() -> int:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, ValueError):
                 continue
-    ours, found = {os.getpid()}, 0
-    for pid in sorted(parents):
-        if parents[pid] in ours:
-            ours.add(pid)
-    for pid in ours - {os.getpid()}:
-        try:
-            if b"postgres" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError, ValueError):
-            continue
-    return found
+    family = {pid}
+    for each in sorted(parents):
+        if parents[each] in family:
+            family.add(each)
+    return sum(_held(each) for each in family)
+
+
+def _held(pid: int) -> int:
+    try:
+        if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+            return 0
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 async def ours(source: Path, out: Path, format: str) -> tuple[float, float]:
