@@ -29,3 +29,4 @@ check: .venv/.installed
 
 bench: .venv/.installed
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.media
