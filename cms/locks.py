@@ -34,7 +34,7 @@ async def lock(actor: Actor, id: UUID, *, take_over: bool = False) -> Head:
             await _take_over(actor, held)
             held = None
         await _hold(actor, id, held)
-        return await Head.get(article_id=id)
+        return await articles.newest(id)
 
 
 @retrying
@@ -47,7 +47,7 @@ async def unlock(actor: Actor, id: UUID) -> Head:
         if held is not None and held.user_id != actor.user_id:
             raise await _taken(held)
         await EditLock.filter(article_id=id).delete()
-        return await Head.get(article_id=id)
+        return await articles.newest(id)
 
 
 async def of(id: UUID) -> EditLock | None:

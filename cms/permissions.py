@@ -161,6 +161,9 @@ def may_read_drafts(actor: Actor) -> bool:
 
 M = TypeVar("M", bound=Model)
 
+# Read by a second statement, it could be newer than the content, and somebody's change be overwritten unseen.
+_VERSION = RawSQL("(select a.version from article a where a.id = head.article_id)")
+
 
 def visible(actor: Actor, model: type[Model], perspective: Perspective) -> str:
     """What of a table this actor may read, as an SQL condition on that table's own name. Never holds text of a user."""
@@ -189,8 +192,9 @@ def visible(actor: Actor, model: type[Model], perspective: Perspective) -> str:
 
 
 def query(actor: Actor, model: type[M], perspective: Perspective) -> QuerySet[M]:
-    """The rows of a table that this actor may read."""
-    return model.annotate(visible=RawSQL(f"({visible(actor, model, perspective)})")).filter(visible=True)
+    """The rows of a table that this actor may read. Those of Head carry their story's version at that very moment."""
+    rows = model.annotate(visible=RawSQL(f"({visible(actor, model, perspective)})")).filter(visible=True)
+    return rows.annotate(version=_VERSION) if model is Head else rows
 
 
 def _own_story(actor: Actor, article_id: str) -> str:

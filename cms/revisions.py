@@ -54,7 +54,7 @@ async def restore(actor: Actor, id: UUID, revision_id: UUID, *, expected_version
         article = await articles.fetch(actor, id, expected_version)
         articles.refuse_closed(article, "restore")
         revision = await find(actor, id, revision_id)
-        head = await Head.get(article_id=id)
+        head = await articles.newest(id)
         content, lost = await _standing(revision)
         content["slug"] = await _slug(article, head, revision.slug)
         if content == {column: getattr(head, column) for column in content}:

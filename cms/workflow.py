@@ -176,7 +176,7 @@ async def transition(
         article.version += 1
         await article.save()
         await _record(actor, article, name, wish)
-        return await Head.get(article_id=id)
+        return await articles.newest(id)
 
 
 async def allowed(actor: Actor, article: Article) -> list[Transition]:
@@ -199,7 +199,7 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
         await Live.filter(article_id=id).update(updated_at=clock.now())
         await article.save(update_fields=["outdated_at"])
         await events.record(actor, "article.corrected", article_id=id, public=True, kind=kind.value)
-        return await Head.get(article_id=id)
+        return await articles.newest(id)
 
 
 async def publish_due() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -218,7 +219,11 @@ class Article(Content):
         )
     )
     async def editorial(root: strawberry.Parent[ContentRow], info: Info) -> Editorial | None:
-        return await info.context.loaders.visible(models.Article, root.article_id)  # type: ignore[return-value]
+        story = await info.context.loaders.visible(models.Article, root.article_id)
+        if story is not None and isinstance(root, models.Head):
+            story = copy(story)
+            story.version = root.version  # that of the content shown here, whatever has been saved since
+        return story  # type: ignore[return-value]
 
 
 @strawberry.type(description="One version of a story, as it was saved.")

@@ -197,6 +197,7 @@ class Head(Content):
     )
 
     revision_id: UUID
+    version: int  # of the story, where permissions.query read the row
 
     class Meta:
         table = "head"
