@@ -23,10 +23,10 @@ from uuid import UUID
 import asyncpg
 import time_machine
 
-from cms import articles, clock, database, workflow
+from cms import articles, cli, clock, database, workflow
 from cms.errors import CMSError
 from cms.permissions import SYSTEM
-from cms.settings import Settings
+from cms.settings import Settings, settings
 from cms.workflow import Transition, Wish
 
 # PostgreSQL knows our processes by this name.
@@ -87,6 +87,14 @@ def start(url: str, operation: str, *, die_at: int | None = None, kill: int | No
     return Started(process, sent)
 
 
+def serve(url: str, port: int) -> Started:
+    """Start what `cms serve` is; it may not answer yet."""
+    variables = {"CMS_DATABASE_URL": _named(url), "CMS_PORT": str(port)}
+    process = _context().Process(target=_serve, args=(variables,), daemon=True)
+    process.start()
+    return Started(process, _context().Value("i", 0))
+
+
 class Started:
     def __init__(self, process: ForkServerProcess, sent: Sent) -> None:
         self._process, self._sent = process, sent
@@ -141,6 +149,13 @@ def _context() -> ForkServerContext:
     return context
 
 
+def _serve(variables: dict[str, str]) -> None:
+    os.environ |= variables
+    settings.cache_clear()
+    sys.argv = ["cms", "serve"]
+    cli.main()
+
+
 def _run(
     url: str,
     operation: str,
@@ -158,6 +173,10 @@ def _run(
         asyncio.run(_do(url, operation, sent, die_at, kill, given))
 
 
+def _named(url: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}application_name={NAME}"
+
+
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
@@ -166,8 +185,7 @@ def _nothing() -> Iterator[None]:
 async def _do(
     url: str, operation: str, sent: Sent, die_at: int | None, kill: int | None, given: dict[str, Any]
 ) -> None:
-    named = f"{url}{'&' if '?' in url else '?'}application_name={NAME}"
-    async with database.open(Settings(database_url=named)):
+    async with database.open(Settings(database_url=_named(url))):
         _count(sent, die_at, kill or os.getpid())
         try:
             await OPERATIONS[operation](**given)
