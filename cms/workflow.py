@@ -406,8 +406,10 @@ async def _record(actor: Actor, article: Article, name: Transition, wish: Wish) 
 # ---------------------------------------------------------------- what readers see
 
 
-async def _go_live(article: Article, revision_id: UUID, published_at: datetime | None) -> None:
-    now = clock.now()
+async def _go_live(
+    article: Article, revision_id: UUID, published_at: datetime | None, *, now: datetime | None = None
+) -> None:
+    now = now or clock.now()
     if published_at is not None and published_at > now:
         raise Invalid.field("publishedAt", "future", "publishedAt must be in the past; to publish later, schedule it.")
     # A source names a day, and its noon may be yet to come.
@@ -476,7 +478,7 @@ async def _fire_publish(id: UUID) -> int:
         await events.lock_public()
         head = await Head.get(article_id=id)
         _drop_pending_publish(article)
-        await _go_live(article, pinned, None)
+        await _go_live(article, pinned, None, now=now)
         if head.revision_id == pinned:
             article.status = PUBLISHED
         await _fired(article, Transition.PUBLISH, due, now)
@@ -521,12 +523,12 @@ async def _keep_refusal(id: UUID, code: str, message: str) -> None:
         article = await Article.filter(id=id, publish_at__not_isnull=True).select_for_update().first()
         if article is None:
             return
+        now = (await connections.get("default").execute_query("select now()"))[1][0][0]
         known = article.schedule_problem or {}
         if (known.get("code"), known.get("message")) != (code, message):
-            now = clock.now()
             article.schedule_problem = {"code": code, "message": message, "at": now.isoformat()}
             await events.record(SYSTEM, "article.schedule_refused", article_id=id, code=code, message=message)
-        article.schedule_retry_at = clock.now() + timedelta(seconds=RETRY_SECONDS)
+        article.schedule_retry_at = now + timedelta(seconds=RETRY_SECONDS)
         await article.save(update_fields=["schedule_problem", "schedule_retry_at"])
 
 
