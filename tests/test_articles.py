@@ -91,7 +91,7 @@ async def test_only_staff_makes_stories(role: str | None) -> None:
     assert error.code == ("FORBIDDEN" if role else "UNAUTHENTICATED")
 
 
-async def test_twenty_equal_creates_with_one_key_make_one_story(api: Api) -> None:
+async def test_R13_twenty_equal_creates_with_one_key_make_one_story(api: Api) -> None:
     writer, other = await make_actor(Role.CONTRIBUTOR), await make_actor(Role.CONTRIBUTOR)
     input = {"headline": "Same", "tagNames": ["t"], "idempotencyKey": "k-1"}
     select = "... on Article { id slug }"
@@ -203,7 +203,7 @@ async def test_every_title_gets_a_slug_that_finds_its_story(api: Api) -> None:
     assert len(set(slugs)) == len(TITLES)
 
 
-async def test_same_moment_twins_get_two_slugs() -> None:
+async def test_R13_same_moment_twins_get_two_slugs() -> None:
     made = await asyncio.gather(*(make_article(headline="Twin") for _ in range(20)))
     assert sorted(head.slug for head in made) == sorted(["twin", *(f"twin-{n}" for n in range(2, 21))])
 
@@ -337,7 +337,7 @@ async def test_somebody_elses_story_is_not_there() -> None:
     await refused(articles.update_editorial(other, story.article_id, {"note": "x"}), NotFound)
 
 
-async def test_fifty_saves_at_once_lose_nothing_and_have_no_internal_error() -> None:
+async def test_R20_fifty_saves_at_once_lose_nothing_and_have_no_internal_error() -> None:
     stories = await asyncio.gather(*(make_article() for _ in range(5)))
     names = [f"tag {n}" for n in range(6)]
 
@@ -410,7 +410,7 @@ RELATED = (
 )
 
 
-async def test_a_relation_to_a_story_that_is_not_live_appears_when_it_goes_live(api: Api) -> None:
+async def test_R1_a_relation_to_a_story_that_is_not_live_appears_when_it_goes_live(api: Api) -> None:
     editor = await make_actor(Role.EDITOR)
     other = await make_article(headline="Other")
     story = await make_article(status=ArticleStatus.PUBLISHED, related_post_ids=[other.article_id])

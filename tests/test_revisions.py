@@ -251,7 +251,7 @@ async def test_a_revision_of_another_story_cannot_be_compared_with(api: Api) -> 
 # ---------------------------------------------------------------- autosaves and pruning
 
 
-async def test_an_hour_of_autosaves_is_one_revision_and_what_is_sealed_stays_as_it_was() -> None:
+async def test_R22_an_hour_of_autosaves_is_one_revision_and_what_is_sealed_stays_as_it_was() -> None:
     editor = await make_actor()
     story = await make_article(editor)
     await publish(story.article_id)

@@ -206,7 +206,7 @@ async def test_a_published_story_stays_as_it_is_through_everything_but_publicati
     )
 
 
-async def test_publishing_again_keeps_relations_and_the_date() -> None:
+async def test_R1_publishing_again_keeps_relations_and_the_date() -> None:
     first, story = await make_article(headline="a"), await make_article(headline="b", tag_names=["T"])
     await articles.update(SYSTEM, story.article_id, {"related_post_ids": [first.article_id]})
     await publish(story.article_id)
@@ -525,7 +525,7 @@ async def test_a_sealed_revision_keeps_the_names_of_what_it_refers_to() -> None:
     assert names == {"section": None, "tags": {str(story.tag_ids[0]): "Rain"}, "authors": {str(author): "Ann"}}
 
 
-async def test_fifty_publications_at_once_have_no_internal_error() -> None:
+async def test_R20_fifty_publications_at_once_have_no_internal_error() -> None:
     stories = await asyncio.gather(*(make_article(headline="Same", tag_names=["a", "b"]) for _ in range(50)))
     assert len({each.slug for each in stories}) == 50
     await asyncio.gather(*(publish(each.article_id) for each in stories))
