@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -149,7 +150,20 @@ def _context() -> ForkServerContext:
     return context
 
 
+def _end_with_the_tests() -> None:
+    """Even when these are killed."""
+
+    def watch() -> None:
+        tests = multiprocessing.parent_process()
+        assert tests is not None
+        tests.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _serve(variables: dict[str, str]) -> None:
+    _end_with_the_tests()
     os.environ |= variables
     settings.cache_clear()
     sys.argv = ["cms", "serve"]
@@ -166,6 +180,7 @@ def _run(
     ahead: float = 0,
     **given: Any,
 ) -> None:
+    _end_with_the_tests()
     if zone is not None:
         os.environ["TZ"] = zone
         time.tzset()
