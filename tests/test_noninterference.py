@@ -19,7 +19,7 @@ from cms.models import Head, Live, Tag
 from cms.permissions import Perspective
 from schema.context import Context
 from schema.loaders import Loaders
-from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, questions, vary, vocabulary, world
+from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, filters, questions, vary, vocabulary, world
 
 _QUICK, _LONG = 120, 500
 _ODD = 40
@@ -90,7 +90,7 @@ async def first_difference(
 @pytest.mark.parametrize("viewer", VIEWERS)
 async def test_hidden_data_changes_no_answer(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
-        documents = questions(words, count=_QUICK, odd=_ODD, seed=1)
+        documents = [*questions(words, count=_QUICK, odd=_ODD, seed=1), *filters(words)]
         assert await first_difference(first, second, viewer, documents) is None
 
 
@@ -192,6 +192,6 @@ async def test_a_planted_leak_is_caught(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, leak: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     async with two_worlds(stage, "public") as (first, second, words):
-        documents = questions(words, count=5 * _QUICK, odd=0, seed=1)
+        documents = [*questions(words, count=5 * _QUICK, odd=0, seed=1), *filters(words)]
         leak(monkeypatch)
         assert await first_difference(first, second, "public", documents) is not None

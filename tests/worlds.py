@@ -261,7 +261,8 @@ async def _vary_drafts(cast: Cast) -> None:
             "body": {"html": "<p>Zebra.</p>"},
         },
     )
-    await articles.update(SYSTEM, cast.stories["third"], {"headline": "Yet another draft", "slug": "yet-another"})
+    third = {"headline": "Yet another draft", "slug": "yet-another", "tag_names": ["lead", "next"]}
+    await articles.update(SYSTEM, cast.stories["third"], third)
     await workflow.transition(SYSTEM, cast.stories["reviewed"], Transition.TRASH)
     await workflow.transition(SYSTEM, cast.stories["trashed"], Transition.UNTRASH)
     for number in range(3):
@@ -338,6 +339,16 @@ def questions(words: Vocabulary, *, count: int, odd: int, seed: int) -> list[str
     return [
         graphql.print_ast(_grounded(document, words, random.Random(f"{seed}/{number}")))
         for number, document in enumerate(documents)
+    ]
+
+
+def filters(words: Vocabulary) -> list[str]:
+    """A filter by each slug of either newsroom, as a tag's, an author's and a section's."""
+    conditions = ("tags: {anyOf: [%s]}", "tags: {noneOf: [%s]}", "authors: {anyOf: [%s]}", "section: {eq: %s}")
+    return [
+        "{ articles(filter: {%s}) { totalCount nodes { id } } }" % (condition % f'"{slug}"')
+        for slug in words.slugs
+        for condition in conditions
     ]
 
 
