@@ -8,6 +8,7 @@ from typing import Any
 from cms.articles import RelatedSource
 from cms.checklist import Level
 from cms.listings import ArticleOrderField
+from cms.media import Fit, Format
 from cms.models import ArticleStatus, AuthorKind, CorrectionKind, GoneReason, MediaKind, Role, TokenScope
 from cms.permissions import Perspective
 from cms.queue import CalendarKind
@@ -49,6 +50,17 @@ MEANINGS: dict[type[Enum], dict[str, str]] = {
     GoneReason: {"UNPUBLISHED": "It may come back.", "WITHDRAWN": "It was withdrawn, with a notice."},
     MediaKind: {"IMAGE": "A picture.", "VIDEO": "A film.", "AUDIO": "Sound.", "DOCUMENT": "Something to download."},
     Perspective: {"PUBLISHED": "What readers see.", "DRAFT": "The newest revision of every story."},
+    Fit: {
+        "COVER": "Fills the box; what does not fit is cut off around the focal point.",
+        "CONTAIN": "All of it, as large as fits into the box.",
+    },
+    Format: {
+        "AUTO": "AVIF, WebP or JPEG: the best that whoever asks for it says it takes.",
+        "AVIF": "AVIF.",
+        "WEBP": "WebP.",
+        "JPEG": "JPEG.",
+        "PNG": "PNG, without loss.",
+    },
     RelatedSource: {"CURATED": "An editor picked it.", "AUTOMATIC": "The machine found it."},
     Role: {
         "CONTRIBUTOR": "Own stories and the library.",

@@ -16,13 +16,23 @@ from tests.factories import execute
 
 pytestmark = pytest.mark.usefixtures("db")
 
-# Owned by modules, not by models: the derived lists, and what the migrations note.
-WITHOUT_MODEL = {"live_term", "head_term", "tortoise_migrations"}
+# Owned by modules, not by models: the derived lists, what the migrations note, and the library's queue of jobs.
+WITHOUT_MODEL = {
+    "live_term",
+    "head_term",
+    "tortoise_migrations",
+    "pgqueuer",
+    "pgqueuer_log",
+    "pgqueuer_schedules",
+    "pgqueuer_statistics",
+}
 # Indexes on a part of the rows, which Tortoise has no words for.
 PARTIAL = {
     "article_publish_at": ("article", "(publish_at) WHERE (publish_at IS NOT NULL)"),
     "article_unpublish_at": ("article", "(unpublish_at) WHERE (unpublish_at IS NOT NULL)"),
     "article_scheduled_revision": ("article", "(scheduled_revision_id) WHERE (scheduled_revision_id IS NOT NULL)"),
+    "article_embargoed_until": ("article", "(embargoed_until) WHERE (embargoed_until IS NOT NULL)"),
+    "article_due_at": ("article", "(due_at) WHERE (due_at IS NOT NULL)"),
 }
 TYPES = {
     "UUID": "uuid",
