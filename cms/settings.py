@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _default_data_dir() -> Path:
-    return Path("/var/lib/copydesk") if os.geteuid() == 0 else Path(".cms")
+    return Path("/var/lib/copydesk") if os.geteuid() == 0 else Path(".cms").absolute()
 
 
 def _split(value: Any) -> Any:
@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     def introspection(self) -> bool:
         """Whether the public may ask for the schema, and is told names like the one it mistyped."""
         return self.public_url is None if self.public_introspection is None else self.public_introspection
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, given: Path) -> Path:
+        """The processes that read pictures stand elsewhere: a relative path would lead them nowhere."""
+        return given.absolute()
 
     @property
     def base_url(self) -> str:
