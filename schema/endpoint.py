@@ -157,7 +157,7 @@ def _check_method(request: Request, ask: Prepared) -> None:
 
 
 def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[GraphQLError]) -> Response:
-    errors = [formatted(error, suggestions=may_introspect(actor)) for error in given]
+    errors = sorted((formatted(error, suggestions=may_introspect(actor)) for error in given), key=_place)
     answer = data
     if errors:
         ran = data.get("data") is not None or any("path" in error for error in errors)
@@ -178,3 +178,8 @@ def _refusal(status: int, message: str, code: str) -> Response:
     log.warning("request.refused", status=status, code=code, reason=message)
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
     return Response(orjson.dumps(body), status, headers=_PRIVATE, media_type=_JSON)
+
+
+def _place(error: dict[str, Any]) -> list[str]:
+    """Errors stand in the order of their places: that of their happening would tell how long things took."""
+    return [f"{part:09}" if isinstance(part, int) else part for part in error.get("path", ())]
