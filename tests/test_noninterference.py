@@ -90,8 +90,8 @@ async def first_difference(
 
 
 def without_errors_of_one_null(answer: Answer) -> object:
-    """Of several errors under one null, those that are told are those that came first: a matter of time, and of no data.
-    Answers with more than one error are compared by their data."""
+    """Of several errors under one null those are told that came first, which is a matter of time and of no data: answers
+    with more than one error are compared by their data."""
     status, headers, body = answer
     content = orjson.loads(body)
     if len(content.get("errors", ())) < 2:
@@ -108,7 +108,7 @@ async def test_hidden_data_changes_no_answer(stage: Stage, viewer: str) -> None:
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("viewer", ["public", "read"])
 async def test_hidden_data_changes_no_answer_in_the_long_run(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
         documents = questions(words, count=_LONG, odd=_LONG // 2, seed=2)
