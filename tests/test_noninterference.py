@@ -80,7 +80,12 @@ async def two_worlds(stage: Stage, viewer: str) -> AsyncIterator[tuple[World, Wo
 
 
 async def first_difference(
-    first: World, second: World, viewer: str, documents: list[str], *, told: Callable[[Answer], object] = lambda a: a
+    first: World,
+    second: World,
+    viewer: str,
+    documents: list[str],
+    *,
+    told: Callable[[Answer], object] = lambda answer: answer,
 ) -> tuple[str, bytes, bytes] | None:
     for document in documents:
         ours, theirs = await first.ask(viewer, document), await second.ask(viewer, document)
@@ -90,8 +95,10 @@ async def first_difference(
 
 
 def without_errors_of_one_null(answer: Answer) -> object:
-    """Of several errors under one null those are told that came first, which is a matter of time and of no data: answers
-    with more than one error are compared by their data."""
+    """Of several errors under one null those are told that came first, which is a matter of time and of no data.
+
+    Answers with more than one error are compared by their data.
+    """
     status, headers, body = answer
     content = orjson.loads(body)
     if len(content.get("errors", ())) < 2:

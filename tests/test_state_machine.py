@@ -400,4 +400,4 @@ def test_any_way_through_the_workflow_keeps_its_promises(newsroom: Newsroom) -> 
 
 @pytest.mark.extended
 def test_any_way_through_the_workflow_keeps_its_promises_in_the_long_run(newsroom: Newsroom) -> None:
-    run_state_machine_as_test(machine(newsroom), settings=settings(_SETTINGS, max_examples=60, stateful_step_count=50))
+    run_state_machine_as_test(machine(newsroom), settings=settings(_SETTINGS, max_examples=12, stateful_step_count=30))
