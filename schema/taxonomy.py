@@ -27,6 +27,26 @@ if TYPE_CHECKING:
 strawberry.enum(AuthorKind, description="Who a byline names.")
 
 _Stories = Annotated["ArticleConnection", strawberry.lazy("schema.articles")]
+_COUNT = "How many stories articles has; counts only what this viewer may list."
+
+
+async def _articles(
+    root: strawberry.Parent[Any],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: listings.FilterArg = None,
+    order_by: listings.OrderArg = None,
+) -> _Stories | None:
+    return await listings.stories(  # type: ignore[no-any-return]
+        info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
+    )
+
+
+async def _article_count(root: strawberry.Parent[Any], info: Info) -> int | None:
+    return await info.context.loaders.stories_in(root.id)
 
 
 @strawberry.type(description="A department of the site.")
@@ -52,24 +72,8 @@ class Section(Node):
     async def children(root: strawberry.Parent[models.Section], info: Info) -> list[Section]:
         return (await info.context.tree()).children.get(root.id, [])  # type: ignore[return-value]
 
-    @strawberry.field(description="Its stories, those of the sections under it included.")
-    async def articles(
-        root: strawberry.Parent[models.Section],
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        filter: listings.FilterArg = None,
-        order_by: listings.OrderArg = None,
-    ) -> _Stories | None:
-        return await listings.stories(  # type: ignore[no-any-return]
-            info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )
-
-    @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
-    async def article_count(root: strawberry.Parent[models.Section], info: Info) -> int | None:
-        return await info.context.loaders.stories_in(root.id)
+    articles = strawberry.field(resolver=_articles, description="Its stories, those of the sections under it included.")
+    article_count = strawberry.field(resolver=_article_count, description=_COUNT)
 
 
 @strawberry.type(description="A meaning that stories share.")
@@ -92,24 +96,8 @@ class Tag(Node):
         own = slugs.identity(root.name)
         return [each.name for each in names if each.key != own]
 
-    @strawberry.field(description="Its stories.")
-    async def articles(
-        root: strawberry.Parent[models.Tag],
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        filter: listings.FilterArg = None,
-        order_by: listings.OrderArg = None,
-    ) -> _Stories | None:
-        return await listings.stories(  # type: ignore[no-any-return]
-            info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )
-
-    @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
-    async def article_count(root: strawberry.Parent[models.Tag], info: Info) -> int | None:
-        return await info.context.loaders.stories_in(root.id)
+    articles = strawberry.field(resolver=_articles, description="Its stories.")
+    article_count = strawberry.field(resolver=_article_count, description=_COUNT)
 
 
 @strawberry.type(description="The person or organisation that a byline names.")
@@ -131,24 +119,8 @@ class Author(Node):
     def path(root: strawberry.Parent[models.Author]) -> str:
         return paths.author_path(root.slug)
 
-    @strawberry.field(description="Stories with their byline.")
-    async def articles(
-        root: strawberry.Parent[models.Author],
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        filter: listings.FilterArg = None,
-        order_by: listings.OrderArg = None,
-    ) -> _Stories | None:
-        return await listings.stories(  # type: ignore[no-any-return]
-            info, Paging.of(first, after, last, before), term_id=root.id, filter=filter, order_by=order_by
-        )
-
-    @strawberry.field(description="How many stories articles has; counts only what this viewer may list.")
-    async def article_count(root: strawberry.Parent[models.Author], info: Info) -> int | None:
-        return await info.context.loaders.stories_in(root.id)
+    articles = strawberry.field(resolver=_articles, description="Stories with their byline.")
+    article_count = strawberry.field(resolver=_article_count, description=_COUNT)
 
 
 # ---------------------------------------------------------------- queries
