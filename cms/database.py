@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
@@ -44,6 +44,7 @@ __all__ = [
     "pending",
     "reading",
     "retrying",
+    "rows",
     "transaction",
 ]
 
@@ -86,7 +87,7 @@ async def open(settings: Settings, *, serving: bool = False) -> AsyncIterator[No
         credentials = _credentials(url)
         await _check_server(credentials)
         nested = get_current_context() is not None
-        context = TortoiseContext()
+        context = _Context()
         stack.push_async_callback(context.close_connections)
         pool = {**_POOL, "maxsize": settings.database_pool_size}
         with context:
@@ -97,6 +98,9 @@ async def open(settings: Settings, *, serving: bool = False) -> AsyncIterator[No
             )
             # Under this name transactions look for the connection that stands for it.
             get_connection("reader").connection_name = "default"
+            own = {key: value for key, value in readers.items() if key not in _POOL_ONLY}
+            context.readers = _Readers(own, settings.database_pool_size)
+            stack.push_async_callback(context.readers.close)
         if nested:
             stack.enter_context(context)
         yield
@@ -112,6 +116,13 @@ def reading() -> Iterator[None]:
         yield
     finally:
         connections.reset(token)
+
+
+async def rows(sql: str, *params: Any) -> list[asyncpg.Record]:
+    """What one statement of a reader gives, past Tortoise: nothing is between it and PostgreSQL but a connection."""
+    context = get_current_context()
+    assert isinstance(context, _Context)
+    return await context.readers.fetch(sql, params)
 
 
 def transaction() -> _Transaction:
@@ -176,6 +187,39 @@ async def check_migrations(migrations: str = MIGRATIONS) -> None:
     if missing := sorted(known - recorded):
         names = ", ".join(missing)
         raise DatabaseUnavailable(f"the database lacks migrations that this release needs ({names}): run `cms migrate`")
+
+
+class _Readers:
+    """Connections that can only read, the one used last first. They need no reset: nothing is left behind on them."""
+
+    def __init__(self, credentials: dict[str, Any], most: int) -> None:
+        # Statements are few and come again: planned once each, not for each number of rows.
+        settings = {**credentials["server_settings"], "plan_cache_mode": "force_generic_plan"}
+        self._credentials = {**credentials, "server_settings": settings}
+        self._idle: list[asyncpg.Connection] = []
+        self._free = asyncio.Semaphore(most)
+
+    async def fetch(self, sql: str, params: Sequence[Any]) -> list[asyncpg.Record]:
+        async with self._free:
+            connection = self._idle.pop() if self._idle else None
+            if connection is None or connection.is_closed():
+                connection = await asyncpg.connect(**self._credentials)
+            try:
+                found = await connection.fetch(sql, *params)
+            except BaseException:
+                connection.terminate()  # what is still under way on it is not waited for
+                raise
+            self._idle.append(connection)
+            return found  # type: ignore[no-any-return]
+
+    async def close(self) -> None:
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+
+
+class _Context(TortoiseContext):
+    readers: _Readers
 
 
 class _Transaction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -88,28 +89,29 @@ class Listing:
                 self._decode(name, cursor)
 
     async def page(self, paging: Paging) -> Page:
+        sql, params = self.statement(paging, self.select)
+        return self.page_of(await _fetch(sql, params), paging)
+
+    def statement(self, paging: Paging, select: str) -> tuple[str, list[Any]]:
+        """What reads a page of these columns, and one row more: behind the columns stand those of the order."""
         where = self.where.copy()
         for name, cursor, reverse in (("after", paging.after, False), ("before", paging.before, True)):
             if cursor is not None:
                 where.add(_beyond(where, self.keys, self._decode(name, cursor), reverse))
-        columns = ", ".join((*(key.sql for key in self.keys), self.select))
-        rows = await _fetch(
+        columns = ", ".join((select, *(key.sql for key in self.keys)))
+        sql = (
             f"select {columns} from {self.source} where {where.sql()} "
-            f"order by {_order(self.keys, paging.backward)} limit {paging.size + 1}",
-            where.params,
+            f"order by {_order(self.keys, paging.backward)} limit {paging.size + 1}"
         )
+        return sql, where.params
+
+    def page_of(self, rows: list[Any], paging: Paging) -> Page:
+        """The page of the rows that its statement read."""
         more = len(rows) > paging.size
         rows = rows[: paging.size]
         if paging.backward:
             rows.reverse()
-        width = len(self.keys)
-        return Page(
-            listing=self,
-            paging=paging,
-            rows=[tuple(row)[width:] for row in rows],
-            cursors=[self._encode(tuple(row)[:width]) for row in rows],
-            more=more,
-        )
+        return Page(self, paging, rows, more)
 
     async def count(self) -> int:
         rows = await _fetch(f"select count(*) from {self.source} where {self.where.sql()}", self.where.params)
@@ -127,7 +129,9 @@ class Listing:
     def _signature(self) -> str:
         return ",".join(f"{'-' if key.descending else ''}{key.name}" for key in self.keys)
 
-    def _encode(self, values: tuple[Any, ...]) -> str:
+    def cursor(self, row: Sequence[Any]) -> str:
+        """Of a row of a page's statement."""
+        values = tuple(row)[-len(self.keys) :]
         plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
         plain = [str(value) if isinstance(value, UUID) else value for value in plain]
         return base64.urlsafe_b64encode(orjson.dumps([self._signature, *plain])).rstrip(b"=").decode()
@@ -148,13 +152,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a list, in its order, with a cursor each."""
+    """Rows of a list, in its order, with a cursor each; behind the selected columns stand those of the order."""
 
     listing: Listing
     paging: Paging
-    rows: list[tuple[Any, ...]]
-    cursors: list[str]
+    rows: list[Sequence[Any]]
     more: bool
+
+    @property
+    def cursors(self) -> list[str]:
+        return [self.listing.cursor(row) for row in self.rows]
 
     async def has_next(self) -> bool:
         if self.more and not self.paging.backward:

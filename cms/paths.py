@@ -88,10 +88,13 @@ async def tree() -> Tree:
 
 
 def article_path(content: Content, tree: Tree, site: Site) -> str:
+    return story_path(content.locale, content.section_id, content.slug, tree, site)
+
+
+def story_path(locale: str, section_id: UUID | None, slug: str, tree: Tree, site: Site) -> str:
     """[/locale][/section-slug]/article-slug; the site's own locale is left out."""
-    locale = "" if content.locale == site.locale else f"/{content.locale}"
-    section = tree.by_id.get(content.section_id) if content.section_id else None
-    return f"{locale}{f'/{section.slug}' if section else ''}/{content.slug}"
+    section = tree.by_id.get(section_id) if section_id else None
+    return f"{'' if locale == site.locale else f'/{locale}'}{f'/{section.slug}' if section else ''}/{slug}"
 
 
 def tag_path(slug: str) -> str:

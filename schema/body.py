@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from schema.articles import Article
 
 
+MAX_EXCERPT = 1000
+
+
 @dataclass(eq=False)
 class Reading:
     """A body as one viewer reads it. What the viewer may not see is not in links, and shown as if it were not there."""
@@ -112,10 +115,10 @@ class ImageBlock(Block):
     @strawberry.field(description="The picture and what is said of it here; null while it cannot be shown.")
     async def image(root: strawberry.Parent[body.ImageBlock], info: Info) -> MediaUse | None:
         row = await info.context.loaders.visible(models.Media, root.media)
-        return Use(row, _said(root)) if row else None  # type: ignore[return-value]
+        return Use(row, said(root)) if row else None  # type: ignore[return-value]
 
 
-def _said(block: body.ImageBlock) -> Mapping[str, Any]:
+def said(block: body.ImageBlock) -> Mapping[str, Any]:
     point = block.focal_point
     return {
         "alt_text": block.alt_text,
@@ -237,8 +240,8 @@ class Body:
         root: strawberry.Parent[Reading],
         length: Annotated[int, described("At most so many characters; 1 to 1000.")] = 160,
     ) -> str:
-        if not 1 <= length <= 1000:
-            raise Invalid.field("length", "range", "length must be from 1 to 1000.")
+        if not 1 <= length <= MAX_EXCERPT:
+            raise Invalid.field("length", "range", f"length must be from 1 to {MAX_EXCERPT}.")
         return body.excerpt(root.content.text, length)
 
 

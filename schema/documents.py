@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,7 @@ KEPT_CHARACTERS = 300_000
 SEEN = 4_096
 # A longer document is read in a thread, one at a time, so that the loop goes on meanwhile.
 SHORT = 1_000
+Fragments = dict[str, FragmentDefinitionNode]
 _beside = ThreadPoolExecutor(1, "documents")
 
 
@@ -51,6 +52,7 @@ class Operation:
     """One operation of a valid document, with what its variables are needed for."""
 
     node: OperationDefinitionNode
+    plans: Any  # how it is read without resolvers: schema.plan.Plans
     _cost: Cost
     _filters: tuple[ValueNode, ...]
 
@@ -85,8 +87,8 @@ class Documents:
     """The documents of one schema. Those that came more than once are kept, the latest longest, up to a number of
     characters: documents that nobody sends again do not push out those that everybody sends."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
+    def __init__(self, schema: GraphQLSchema, plan: Callable[[OperationDefinitionNode, Fragments], Any]) -> None:
+        self._schema, self._plan = schema, plan
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -126,7 +128,10 @@ class Documents:
         fragments = {each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)}
         return {
             node.name.value if node.name else None: Operation(
-                node, cost(self._schema, node, fragments), tuple(filters.given(node, fragments.values()))
+                node,
+                self._plan(node, fragments),
+                cost(self._schema, node, fragments),
+                tuple(filters.given(node, fragments.values())),
             )
             for node in ast.definitions
             if isinstance(node, OperationDefinitionNode)

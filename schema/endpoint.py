@@ -17,8 +17,9 @@ from cms.permissions import PUBLIC, Actor
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
-from schema.execution import HungUp, Prepared, may_introspect, prepared, run, while_waiting
+from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
 from schema.limits import KNOWN_NESTING, PUBLIC_NESTING, nests_deeper
+from schema.plan import Unplanned
 from schema.viewer import viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
@@ -141,12 +142,20 @@ async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Res
     except CMSError as error:
         return _result(request, actor, {}, [GraphQLError(error.message, original_error=error)])
     _check_method(request, ask)
-    work = run(ask, Context(actor=actor), params["query"])
+    work = _result_of(ask, params["query"])
     reads = ask.operation.kind is OperationType.QUERY
-    result = await (while_waiting(request.receive, work) if reads else work)
-    response = _result(request, actor, {"data": result.data}, result.errors or [])
+    data, errors = await (while_waiting(request.receive, work) if reads else work)
+    response = _result(request, actor, {"data": data}, errors)
     response.headers["X-Query-Cost"] = str(ask.cost)
     return response
+
+
+async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError]]:
+    try:
+        return await planned(ask), []
+    except Unplanned:
+        result = await run(ask, Context(actor=ask.actor), text)
+        return result.data, result.errors or []
 
 
 def _check_method(request: Request, ask: Prepared) -> None:

@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from graphql import OperationType
 from strawberry.types import ExecutionResult
 
 from cms import database
+from cms.models import TokenScope
 from cms.permissions import PUBLIC, Actor
 from cms.settings import settings
 from schema import schema
@@ -20,13 +22,14 @@ from schema.context import Context
 from schema.documents import Document, Documents, Operation, Refused
 from schema.limits import KNOWN, too_large
 from schema.limits import PUBLIC as PUBLIC_SIZE
+from schema.plan import Entities, Plans, Unplanned
 
 T = TypeVar("T")
 
 # For a whole operation; a statement has its own time (cms.database).
 PUBLIC_SECONDS, KNOWN_SECONDS = 10, 60
 
-documents = Documents(schema._schema)
+documents = Documents(schema._schema, partial(Plans, schema))
 
 
 class HungUp(Exception):
@@ -72,6 +75,21 @@ async def run(ask: Prepared, context: Context, text: str) -> ExecutionResult:
             return await schema.execute(
                 text, variable_values=ask.variables, operation_name=ask.name, context_value=context
             )
+
+
+async def planned(ask: Prepared) -> Any:
+    """The data of the answer to a reader, without resolvers. Raises Unplanned where only they can answer."""
+    if not is_reader(ask.actor):
+        raise Unplanned("not a reader")
+    with database.reading():
+        async with asyncio.timeout(PUBLIC_SECONDS):
+            data, _ = await ask.operation.plans.read(ask.variables, Entities())
+            return data
+
+
+def is_reader(actor: Actor) -> bool:
+    """The public, and those who show that they may read what the public may."""
+    return actor == PUBLIC or (actor.role is None and actor.scopes == {TokenScope.READ})
 
 
 async def while_waiting(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, T]) -> T:

@@ -135,6 +135,13 @@ def plain(filter: ArticleFilter) -> dict[str, Any]:
     return _keys(_renamed(given(filter)))
 
 
+def order_of(order_by: Sequence[ArticleOrder] | None) -> list[listings.Order]:
+    """An order as the newsroom takes it."""
+    if order_by is not None and len(order_by) > len(ArticleOrderField):
+        raise Invalid.field("orderBy", "too_many", "Order by each column once.")
+    return [listings.Order(each.field, each.direction is Direction.DESC) for each in order_by or ()]
+
+
 async def stories(
     info: Info,
     paging: Paging,
@@ -145,14 +152,12 @@ async def stories(
 ) -> Any:
     """A page of the stories that this viewer may list, as an ArticleConnection."""
     context = info.context
-    if order_by is not None and len(order_by) > len(ArticleOrderField):
-        raise Invalid.field("orderBy", "too_many", "Order by each column once.")
     listing = await listings.articles(
         context.actor,
         context.perspective,
         term_id=term_id,
         filter=plain(filter) if filter is not None else None,
-        order=[listings.Order(each.field, each.direction is Direction.DESC) for each in order_by or ()],
+        order=order_of(order_by),
     )
 
     async def load(keys: list[UUID]) -> list[Any]:

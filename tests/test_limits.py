@@ -63,8 +63,14 @@ ARTICLE_PAGE = (
 )
 
 
+def _documents() -> Documents:
+    return Documents(schema._schema, lambda operation, fragments: None)
+
+
 async def _prepare(text: str, most: Any = PUBLIC, introspection: bool = False) -> Any:
-    return await Documents(schema._schema).prepared(text, most, introspection=introspection)
+    return await _documents().prepared(
+        text, most, introspection=introspection
+    )
 
 
 async def _cost(text: str, **variables: Any) -> int:
@@ -270,14 +276,14 @@ async def test_L14_nobody_is_told_names_of_the_schema(
 
 
 async def test_a_document_that_comes_again_is_not_read_again() -> None:
-    kept = Documents(schema._schema)
+    kept = _documents()
     first, second, third = [await kept.prepared(FRONT_PAGE, PUBLIC, introspection=False) for _ in range(3)]
     assert first is not second
     assert second is third
 
 
 async def test_a_kept_document_is_judged_by_each_viewer() -> None:
-    kept = Documents(schema._schema)
+    kept = _documents()
     text = "{ articles { nodes { ...F0 } } } " + bomb(10, 2)
     for _ in range(3):
         await kept.prepared(text, KNOWN, introspection=True)
@@ -286,7 +292,7 @@ async def test_a_kept_document_is_judged_by_each_viewer() -> None:
 
 
 async def test_G13_documents_are_kept_up_to_a_size() -> None:
-    kept = Documents(schema._schema)
+    kept = _documents()
     for i in range(400):
         for _ in range(2):
             await kept.prepared(f"{{ a{i}: site {{ name }} }} #" + "x" * 900, PUBLIC, introspection=False)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
-from cms import articles, listings, taxonomy, workflow
+from cms import articles, database, listings, taxonomy, workflow
 from cms.keyset import Listing, Paging
 from cms.listings import ArticleOrderField, Order
 from cms.models import ArticleStatus, Head, Live, Role
@@ -42,13 +42,17 @@ MOMENT = datetime(2027, 3, 29, 1, 30, tzinfo=UTC)
 def statements() -> Iterator[list[str]]:
     """The SQL statements that are run inside."""
     seen: list[str] = []
-    plain = AsyncpgDBClient.execute_query
+    plain, past_tortoise = AsyncpgDBClient.execute_query, database.rows
 
     async def noted(self: AsyncpgDBClient, query: str, values: list[Any] | None = None) -> Any:
         seen.append(query)
         return await plain(self, query, values)
 
-    with patch.object(AsyncpgDBClient, "execute_query", noted):
+    async def rows(query: str, *params: Any) -> Any:
+        seen.append(query)
+        return await past_tortoise(query, *params)
+
+    with patch.object(AsyncpgDBClient, "execute_query", noted), patch.object(database, "rows", rows):
         yield seen
 
 

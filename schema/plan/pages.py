@@ -1,0 +1,263 @@
+"""Pages of stories in plans: one statement for a page and the related stories on it, and one for the same page of many
+sections, tags or authors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from cms import listings
+from cms.keyset import Listing, Page, Paging
+from cms.permissions import PUBLIC, Perspective
+from schema.listings import order_of, plain
+from schema.plan.entities import AUTHORS, TAGS, TREE
+from schema.plan.reading import Reading, Source
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
+from schema.plan.stories import Stories
+
+MAX_FACETS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The arguments of a page."""
+
+    paging: Paging
+    filter: Mapping[str, Any] | None
+    order: list[listings.Order]
+
+    @property
+    def is_plain(self) -> bool:
+        """The first page of a whole list, in its usual order."""
+        return not (self.filter is not None or self.order or self.paging.after or self.paging.before)
+
+    async def listing(self, term_id: UUID | None) -> Listing:
+        return await listings.articles(
+            PUBLIC, Perspective.PUBLISHED, term_id=term_id, filter=self.filter, order=self.order
+        )
+
+
+class Pages(Source):
+    """One page of a list of stories, by the section, tag or author whose list it is; None for that of all stories."""
+
+    def __init__(self, c: Compiler, asked: Asked) -> None:
+        self._arguments = c.arguments(asked)
+        self.stories: Stories | None = None
+        self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
+        self.facets = _Facets(self)
+        self._build = c.object("ArticleConnection", asked.sets, self)
+
+    def select(self, stories: Stories) -> Stories:
+        if self.stories is not None:
+            raise Unplanned("several selections of one page")
+        self.stories = stories
+        return stories
+
+    def build(self, term_id: UUID | None, reading: Reading) -> Any:
+        reading.lists.add(term_id)
+        if not self.wish(reading).is_plain:
+            reading.get(self, term_id)  # whatever is asked of the page: its arguments must be right
+        return self._build(term_id, reading)
+
+    def wish(self, reading: Reading) -> Wish:
+        found = reading.memory.get(self)
+        if found is None:
+            given = self._arguments(reading)
+            filter = given.get("filter")
+            found = reading.memory[self] = Wish(
+                Paging.of(given.get("first"), given.get("after"), given.get("last"), given.get("before")),
+                plain(filter) if filter is not None else None,
+                order_of(given.get("order_by")),
+            )
+        return found
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
+        wish = self.wish(reading)
+        if wish.is_plain and len(keys) > 1 and None not in keys:
+            return await self._of_many(await wish.listing(keys[0]), keys, reading)
+        return {key: await self._page(await wish.listing(key), reading) for key in keys}
+
+    async def _page(self, listing: Listing, reading: Reading) -> Page:
+        paging = self.wish(reading).paging
+        listing.check(paging)
+        stories = self.stories or Stories.bare()
+        sql, params = listing.statement(paging, stories.sql("live"))
+        if stories.related is None:
+            return listing.page_of(await reading.fetch(sql, *params), paging)
+        rows = await reading.fetch(
+            f"with p as materialized ({sql}) select * from p union all "
+            f"select {stories.related.sql('x')}{', null' * len(listing.keys)} from live x "
+            "where x.article_id = any(array(select distinct unnest(p.related_ids) from p))",
+            *params,
+        )
+        own = [row for row in rows if row[-1] is not None]
+        stories.put_related(reading, own, rows[len(own) :])
+        return listing.page_of(own, paging)
+
+    async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
+        stories, paging = self.stories or Stories.bare(), self.wish(reading).paging
+        sql, _ = listing.statement(paging, f"u.id, {stories.sql('live')}")
+        rows = await reading.fetch(
+            f"select x.* from unnest($1::uuid[]) u(id) cross join lateral ({sql.replace('$1', 'u.id')}) x", keys
+        )
+        found: dict[UUID, list[Any]] = {key: [] for key in keys}
+        for row in rows:
+            found[row[0]].append(row[1:])
+        return {key: listing.page_of(each, paging) for key, each in found.items()}
+
+
+class _Counts(Source):
+    """How many stories the whole list has."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
+        wish = self._pages.wish(reading)
+        if wish.filter is None and None not in keys:
+            counts = await listings.count_under(PUBLIC, Perspective.PUBLISHED, keys)
+            return {key: counts.get(key, 0) for key in keys}
+        return {key: await (await wish.listing(key)).count() for key in keys}
+
+
+class _Beyond(Source):
+    """Whether something follows the page, or stands before it, where the page itself does not say."""
+
+    def __init__(self, pages: Pages, follows: bool) -> None:
+        self._pages, self._follows = pages, follows
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, bool]:
+        pages = {key: reading.get(self._pages, key) for key in keys}
+        return {key: await (page.has_next() if self._follows else page.has_previous()) for key, page in pages.items()}
+
+
+class _Facets(Source):
+    """What the whole list holds, counted, by (list, kind, how many)."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
+        wish = self._pages.wish(reading)
+        return {
+            (term, kind, first): await listings.facet(await wish.listing(term), kind, first)
+            for term, kind, first in keys
+        }
+
+
+def connection(c: Compiler, asked: Asked) -> Getter:
+    """The getter of an ArticleConnection, of the key of whose list it is."""
+    return Pages(c, asked).build
+
+
+@field("ArticleConnection", "nodes")
+def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    stories = scope.select(Stories(c, asked.sets))
+
+    def get(term_id: Any, reading: Reading) -> list[Any]:
+        page = reading.get(scope, term_id)
+        return [stories.build(row, reading) for row in page.rows] if page is not None else []
+
+    return get
+
+
+@field("ArticleConnection", "edges")
+def _edges(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    inner = c.object("ArticleEdge", asked.sets, scope)
+
+    def get(term_id: Any, reading: Reading) -> list[Any]:
+        page = reading.get(scope, term_id)
+        return [inner((page, row), reading) for row in page.rows] if page is not None else []
+
+    return get
+
+
+@field("ArticleEdge", "cursor")
+def _cursor(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    return lambda edge, reading: edge[0].listing.cursor(edge[1])
+
+
+@field("ArticleEdge", "node")
+def _node(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    stories = scope.select(Stories(c, asked.sets))
+    return lambda edge, reading: stories.build(edge[1], reading)
+
+
+@field("ArticleConnection", "totalCount")
+def _total_count(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    return lambda term_id, reading: reading.get(scope.counts, term_id)
+
+
+@field("ArticleConnection", "pageInfo")
+def _page_info(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    return c.object("PageInfo", asked.sets, scope)
+
+
+@field("PageInfo", "hasNextPage", "hasPreviousPage")
+def _beyond(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    follows = asked.name == "hasNextPage"
+    source = scope.next if follows else scope.previous
+
+    def get(term_id: Any, reading: Reading) -> bool | None:
+        page = reading.get(scope, term_id)
+        if page is None:
+            return None
+        if page.more and page.paging.backward is not follows:
+            return True
+        cursor = page.paging.before if follows else page.paging.after
+        return False if cursor is None else reading.get(source, term_id)
+
+    return get
+
+
+@field("PageInfo", "startCursor", "endCursor")
+def _border(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    place = 0 if asked.name == "startCursor" else -1
+
+    def get(term_id: Any, reading: Reading) -> str | None:
+        page = reading.get(scope, term_id)
+        return page.listing.cursor(page.rows[place]) if page is not None and page.rows else None
+
+    return get
+
+
+@field("ArticleConnection", "facets")
+def _facets(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    return c.object("ArticleFacets", asked.sets, scope)
+
+
+def _facet(name: str, type_name: str, entity: str, find: Any) -> None:
+    """One kind of facet: find gives the section, tag or author with a key."""
+
+    @field("ArticleFacets", name)
+    def make(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+        arguments, inner = c.arguments(asked), c.object(type_name, asked.sets)
+
+        def get(term_id: Any, reading: Reading) -> list[Any]:
+            first = arguments(reading).get("first", MAX_FACETS if name == "sections" else 10)
+            if not 0 <= first <= MAX_FACETS:
+                raise Unplanned("first")
+            counts = reading.get(scope.facets, (term_id, name, first)) or ()
+            found = [(find(reading, key), count) for key, count in counts]
+            return [inner(each, reading) for each in found if each[0] is not None]
+
+        return get
+
+    @field(type_name, entity)
+    def make_entity(c: Compiler, asked: Asked, scope: Any) -> Getter:
+        inner = c.object(type_name.removesuffix("Facet"), asked.sets)
+        return lambda facet, reading: inner(facet[0], reading)
+
+    field(type_name, "count")(lambda c, asked, scope: lambda facet, reading: facet[1])
+
+
+def _section_of(reading: Reading, key: UUID) -> Any:
+    tree = reading.entity(TREE, None)
+    return None if tree is None else tree.by_id.get(key)
+
+
+_facet("sections", "SectionFacet", "section", _section_of)
+_facet("tags", "TagFacet", "tag", lambda reading, key: reading.entity(TAGS, key))
+_facet("authors", "AuthorFacet", "author", lambda reading, key: reading.entity(AUTHORS, key))

@@ -1,0 +1,122 @@
+"""The root fields that plans answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schema.plan import bodies, terms  # noqa: F401 - their fields
+from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
+from schema.plan.pages import connection
+from schema.plan.reading import Reading, Source
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
+from schema.plan.stories import BySlug, Stories
+from schema.plan.terms import ListsBySlug
+from schema.scalars import key
+
+
+def _one_of(arguments: dict[str, Any]) -> tuple[str | None, str | None]:
+    """(id, slug), one of which is given."""
+    id, slug = arguments.get("id"), arguments.get("slug")
+    if (id is None) == (slug is None):
+        raise Unplanned("id and slug")
+    return id, slug
+
+
+@field("Query", "site")
+def _site(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    inner = c.object("Site", asked.sets)
+
+    def get(root: Any, reading: Reading) -> Any:
+        site = reading.entity(SITE, None)
+        return None if site is None else inner(site, reading)
+
+    return get
+
+
+@field("Query", "article")
+def _article(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    arguments, stories = c.arguments(asked), Stories(c, asked.sets)
+    by_slug = BySlug(stories)
+
+    def get(root: Any, reading: Reading) -> Any:
+        given = arguments(reading)
+        id, slug = _one_of(given)
+        if id is not None:
+            row = reading.get(stories, key("Article", id))
+        else:
+            locale = given.get("locale") or _own_locale(reading)
+            row = None if locale is None else reading.get(by_slug, (locale, slug))
+        return None if row is None else stories.build(row, reading)
+
+    return get
+
+
+def _own_locale(reading: Reading) -> str | None:
+    site = reading.entity(SITE, None)
+    return None if site is None else site.locale
+
+
+@field("Query", "articles")
+def _articles(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    get = connection(c, asked)
+    return lambda root, reading: get(None, reading)
+
+
+@field("Query", "sections")
+def _sections(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    inner = c.object("Section", asked.sets)
+
+    def get(root: Any, reading: Reading) -> Any:
+        tree = reading.entity(TREE, None)
+        return None if tree is None else [inner(each, reading) for each in tree.children.get(None, ())]
+
+    return get
+
+
+@field("Query", "section")
+def _section(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    arguments, inner = c.arguments(asked), c.object("Section", asked.sets)
+
+    def get(root: Any, reading: Reading) -> Any:
+        id, slug = _one_of(arguments(reading))
+        tree = reading.entity(TREE, None)
+        if tree is None:
+            return None
+        if id is not None:
+            found = tree.by_id.get(key("Section", id))
+        else:
+            found = next((each for each in tree.by_id.values() if each.slug == slug), None)
+        return None if found is None else inner(found, reading)
+
+    return get
+
+
+def _term(name: str, type_name: str, by_slug: Source) -> None:
+    @field("Query", name)
+    def make(c: Compiler, asked: Asked, scope: Any) -> Getter:
+        arguments, inner = c.arguments(asked), c.object(type_name, asked.sets)
+
+        def get(root: Any, reading: Reading) -> Any:
+            id, slug = _one_of(arguments(reading))
+            if id is not None:
+                raise Unplanned("id")
+            row = reading.entity(by_slug, slug)
+            return None if row is None else inner(row, reading)
+
+        return get
+
+
+_term("tag", "Tag", TAG_SLUGS)
+_term("author", "Author", AUTHOR_SLUGS)
+_LISTS = ListsBySlug()
+
+
+@field("Query", "storyList")
+def _story_list(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    arguments, inner = c.arguments(asked), c.object("StoryList", asked.sets)
+
+    def get(root: Any, reading: Reading) -> Any:
+        row = reading.get(_LISTS, arguments(reading)["slug"])
+        return None if row is None else inner(row, reading)
+
+    return get

@@ -1,0 +1,240 @@
+"""A selection of fields, compiled: which keys an object has in the answer, and the function that gives each its value.
+
+Makers say how: FIELDS has one for each field that a plan can give, by type and name. A maker is called once for each
+place where a document asks for its field, and returns a getter, which is called for each object. What no maker gives,
+the resolvers do: then the whole operation is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry import Schema
+from strawberry.types.arguments import convert_arguments
+
+if TYPE_CHECKING:
+    from schema.plan.reading import Reading
+
+Getter = Callable[[Any, "Reading"], Any]
+Arguments = Callable[["Reading"], dict[str, Any]]
+Maker = Callable[["Compiler", "Asked", Any], Getter]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FIELDS: dict[str, dict[str, Maker]] = {}
+
+
+class Unplanned(Exception):
+    """The operation is not, or not with these variables, what a plan can answer. The resolvers can, or say why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One key of an answer: the field that stands there, and everything that is selected of it."""
+
+    key: str
+    name: str
+    nodes: list[FieldNode]
+    definition: GraphQLField
+
+    @property
+    def sets(self) -> list[SelectionSetNode]:
+        return [node.selection_set for node in self.nodes if node.selection_set is not None]
+
+
+def field(type_name: str, *names: str) -> Callable[[Maker], Maker]:
+    """The maker of these fields of a type."""
+
+    def register(maker: Maker) -> Maker:
+        FIELDS.setdefault(type_name, {}).update(dict.fromkeys(names, maker))
+        return maker
+
+    return register
+
+
+def plain(type_name: str, **getters: Getter) -> None:
+    """Fields that need nothing but the object itself."""
+    for name, get in getters.items():
+        field(type_name, name)(_always(pure(get)))
+
+
+def _always(get: Getter) -> Maker:
+    return lambda c, asked, scope: get
+
+
+def attributes(type_name: str, *names: str) -> None:
+    """Fields that are attributes of the object, in snake case."""
+    for name in names:
+        plain(type_name, **{name: _attribute(snake(name))})
+
+
+def pure(get: F) -> F:
+    """Marks a getter whose value depends on nothing but the object: as long as that is the same, so is the value."""
+    get.__dict__["pure"] = True
+    return get
+
+
+def is_pure(get: Callable[..., Any]) -> bool:
+    return bool(get.__dict__.get("pure"))
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles one operation; switches are the values of the variables that @skip and @include name."""
+
+    schema: Schema
+    operation: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    switches: Mapping[str, bool]
+
+    def object(self, type_name: str, sets: list[SelectionSetNode], scope: Any = None) -> Getter:
+        """The getter of an object of this type. scope is what its makers need to know of where it comes from."""
+        makers = FIELDS.get(type_name, {})
+        pairs: list[tuple[str, Getter]] = []
+        for asked in self.fields(type_name, sets):
+            if asked.name == "__typename":
+                pairs.append((asked.key, pure(_constant(type_name))))
+                continue
+            maker = makers.get(asked.name)
+            if maker is None:
+                raise Unplanned(f"{type_name}.{asked.name}")
+            pairs.append((asked.key, maker(self, asked, scope)))
+
+        def build(row: Any, reading: Reading) -> dict[str, Any]:
+            return {key: get(row, reading) for key, get in pairs}
+
+        return pure(build) if all(is_pure(get) for _, get in pairs) else build
+
+    def printed(
+        self, type_name: str, sets: list[SelectionSetNode], of: Callable[[Any], Any] = lambda entity: entity
+    ) -> Getter:
+        """The same for entities, which stay the same objects while they do not change: each is printed once. of makes
+        of an entity what is to be built."""
+        build = self.object(type_name, sets)
+        if not is_pure(build):
+            return build
+        kept: dict[Any, tuple[Any, orjson.Fragment]] = {}
+
+        def get(entity: Any, reading: Reading) -> orjson.Fragment:
+            found = kept.get(entity.id)
+            if found is not None and found[0] is entity:
+                return found[1]
+            if len(kept) >= _PRINTED:
+                kept.clear()
+            fragment = orjson.Fragment(orjson.dumps(build(of(entity), reading)))
+            kept[entity.id] = (entity, fragment)
+            return fragment
+
+        return get
+
+    def fields(self, type_name: str, sets: list[SelectionSetNode]) -> Iterator[Asked]:
+        """What is asked of an object of this type, in the order of the answer (specification, CollectFields)."""
+        type_ = self.schema._schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        grouped: dict[str, list[FieldNode]] = {}
+        seen: set[str] = set()
+        for each in sets:
+            self._collect(type_, each, grouped, seen)
+        for key, nodes in grouped.items():
+            definition = self.schema._schema.get_field(type_, nodes[0].name.value)
+            assert definition is not None
+            yield Asked(key, nodes[0].name.value, nodes, definition)
+
+    def arguments(self, asked: Asked) -> Arguments:
+        """The arguments of a field as its resolver would get them; raises Unplanned for what it would refuse."""
+        node, definition = asked.nodes[0], asked.definition
+        if not any(_has_variable(each.value) for each in node.arguments or ()):
+            given = self._arguments(asked, None)
+            return pure(lambda reading: given)
+
+        def get(reading: Reading) -> dict[str, Any]:
+            found = reading.arguments.get(id(node))
+            if found is None:
+                found = reading.arguments[id(node)] = self._arguments(asked, reading.variables)
+            return found
+
+        assert definition.args
+        return get
+
+    def _arguments(self, asked: Asked, variables: VariableValues | None) -> dict[str, Any]:
+        try:
+            given = get_argument_values(asked.definition, asked.nodes[0], variables)
+        except GraphQLError as error:
+            raise Unplanned(error.message) from None
+        if not given:
+            return given
+        resolver = asked.definition.extensions["strawberry-definition"]
+        converter = self.schema.schema_converter
+        return convert_arguments(given, resolver.arguments, converter.scalar_registry, converter.config)
+
+    def _collect(
+        self, type_: GraphQLObjectType, node: SelectionSetNode, grouped: dict[str, list[FieldNode]], seen: set[str]
+    ) -> None:
+        for each in node.selections:
+            if not self._is_included(each):
+                continue
+            if isinstance(each, FieldNode):
+                grouped.setdefault(each.alias.value if each.alias else each.name.value, []).append(each)
+            elif isinstance(each, InlineFragmentNode):
+                if each.type_condition is None or self._applies(type_, each.type_condition.name.value):
+                    self._collect(type_, each.selection_set, grouped, seen)
+            elif isinstance(each, FragmentSpreadNode) and each.name.value not in seen:
+                fragment = self.fragments[each.name.value]
+                seen.add(each.name.value)
+                if self._applies(type_, fragment.type_condition.name.value):
+                    self._collect(type_, fragment.selection_set, grouped, seen)
+
+    def _applies(self, type_: GraphQLObjectType, name: str) -> bool:
+        if name == type_.name:
+            return True
+        condition = self.schema._schema.type_map[name]
+        return not isinstance(condition, GraphQLObjectType) and self.schema._schema.is_sub_type(condition, type_)  # type: ignore[arg-type]
+
+    def _is_included(self, node: Any) -> bool:
+        for directive in node.directives or ():
+            if directive.name.value not in ("skip", "include"):
+                raise Unplanned(f"@{directive.name.value}")
+            value = directive.arguments[0].value
+            truth = self.switches[value.name.value] if isinstance(value, VariableNode) else value.value
+            if truth is not (directive.name.value == "include"):
+                return False
+        return True
+
+
+_PRINTED = 4_096
+
+
+def _has_variable(value: Any) -> bool:
+    if isinstance(value, VariableNode):
+        return True
+    parts = getattr(value, "values", None) or [each.value for each in getattr(value, "fields", ())]
+    return any(_has_variable(each) for each in parts)
+
+
+def _constant(value: Any) -> Getter:
+    return lambda row, reading: value
+
+
+def _attribute(name: str) -> Getter:
+    return lambda row, reading: getattr(row, name)
+
+
+def snake(name: str) -> str:
+    """A field's name as Python and PostgreSQL have it."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

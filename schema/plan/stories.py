@@ -1,0 +1,357 @@
+"""Live stories in plans: rows that hold the columns that are asked for and no others, with the related ones that their
+page shows in the same statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from graphql import SelectionSetNode
+
+from cms import ids, paths
+from cms.articles import RelatedSource
+from cms.models import Correction
+from cms.permissions import Perspective
+from schema.articles import MAX_RELATED, byline_text
+from schema.plan.entities import AUTHORS, MEDIA, SITE, TAGS, TREE
+from schema.plan.pictures import use
+from schema.plan.reading import Reading, Source
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain, snake
+from schema.scalars import print_instant
+
+# The columns of Live by their types: a statement of stories and related stories has both in the same places.
+_TYPES = {
+    "article_id": "uuid",
+    "headline": "text",
+    "kicker": "text",
+    "dek": "text",
+    "slug": "text",
+    "locale": "text",
+    "author_ids": "uuid[]",
+    "author_roles": "text[]",
+    "tag_ids": "uuid[]",
+    "related_ids": "uuid[]",
+    "lead_use": "jsonb",
+    "seo": "jsonb",
+    "body": "jsonb",
+    "html": "text",
+    "text": "text",
+    "word_count": "int",
+    "body_media_ids": "uuid[]",
+    "body_article_ids": "uuid[]",
+    "updated_at": "timestamptz",
+    "section_id": "uuid",
+    "lead_media_id": "uuid",
+    "published_at": "timestamptz",
+    "first_published_at": "timestamptz",
+    "translation_group": "uuid",
+}
+ID = 0
+
+
+class Stories(Source):
+    """One selection of stories: which columns it needs, and how a row of them is built. As a source, by id.
+
+    related is what is selected of the related stories of the first of its relatedPosts: those can come along in one
+    statement, their columns in the same places.
+    """
+
+    def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
+        self.columns: list[str] = parent.columns if parent is not None else ["article_id"]
+        self._used = {"article_id"}
+        self.is_related = parent is not None
+        self.related: Stories | None = None
+        build = c.object("Article", sets, self)
+
+        def shown(row: Any, reading: Reading) -> Any:
+            reading.stories.add(row[ID])
+            return build(row, reading)
+
+        self.build: Getter = shown
+
+    @classmethod
+    def bare(cls) -> Stories:
+        """A selection of nothing, whose rows hold the columns that are asked for by hand."""
+        made = cls.__new__(cls)
+        made.columns, made._used, made.is_related, made.related = ["article_id"], {"article_id"}, False, None
+        return made
+
+    def column(self, name: str) -> int:
+        """The place of a column in the rows."""
+        self._used.add(name)
+        if name not in self.columns:
+            self.columns.append(name)
+        return self.columns.index(name)
+
+    def sql(self, table: str) -> str:
+        """What is selected from a table of live stories."""
+        return ", ".join(f"{table}.{name}" if name in self._used else f"null::{_TYPES[name]}" for name in self.columns)
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[UUID, Any]:
+        return await self._found(reading, "a.article_id = any($1)", keys)
+
+    async def one(self, reading: Reading, condition: str, *params: Any) -> Any | None:
+        """The row of the one live story, called a, for which this holds, with its related ones put where they are
+        looked for."""
+        rows = await self._found(reading, condition, *params)
+        return next(iter(rows.values()), None)
+
+    def put_related(self, reading: Reading, rows: Sequence[Any], related: Sequence[Any]) -> None:
+        if self.related is not None:
+            place = self.columns.index("related_ids")
+            reading.put(
+                self.related, {row[ID]: row for row in related}, {id for row in rows for id in row[place] or ()}
+            )
+
+    async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
+        along = ""
+        if self.related is not None:
+            along = f", array(select row({self.related.sql('x')}) from live x where x.article_id = any(a.related_ids))"
+        rows = await reading.fetch(f"select {self.sql('a')}{along} from live a where {condition}", *params)
+        if along:
+            self.put_related(reading, rows, [each for row in rows for each in row[len(self.columns)]])
+        return {row[ID]: row for row in rows}
+
+
+class BySlug(Source):
+    """Live stories by (locale, slug)."""
+
+    def __init__(self, stories: Stories) -> None:
+        self._stories = stories
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
+        found = {key: await self._stories.one(reading, "a.locale = $1 and a.slug = $2", *key) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
+
+class _Translations(Source):
+    """Live stories by the group of translations they belong to, in the order of their locales."""
+
+    def __init__(self, stories: Stories) -> None:
+        self._stories = stories
+        self._group = stories.column("translation_group")
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
+        rows = await reading.fetch(
+            f"select {self._stories.sql('live')} from live where translation_group = any($1) order by locale", keys
+        )
+        found: dict[UUID, list[Any]] = {}
+        for row in rows:
+            found.setdefault(row[self._group], []).append(row)
+        return found
+
+
+class _Corrections(Source):
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
+        found: dict[UUID, list[Correction]] = {}
+        for row in await Correction.filter(article_id__in=keys).order_by("-published_at", "-id"):
+            found.setdefault(row.article_id, []).append(row)
+        return found
+
+
+_CORRECTIONS = _Corrections()
+
+
+# ---------------------------------------------------------------- fields of the row
+
+
+@field("Article", "headline", "kicker", "dek", "slug", "locale")
+def _text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place = scope.column(asked.name)
+    return lambda row, reading: row[place]
+
+
+@field("Article", "updatedAt", "publishedAt", "firstPublishedAt")
+def _instant(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place = scope.column(snake(asked.name))
+    return lambda row, reading: print_instant(row[place])
+
+
+plain(
+    "Article",
+    id=lambda row, reading: ids.encode("Article", row[ID]),
+    isLive=lambda row, reading: True,
+    perspective=lambda row, reading: Perspective.PUBLISHED.name,
+    editorial=lambda row, reading: None,
+)
+
+
+def path(scope: Stories) -> Getter:
+    """The path of a story; None while the site or its sections are missing."""
+    locale, section, slug = scope.column("locale"), scope.column("section_id"), scope.column("slug")
+
+    def get(row: Any, reading: Reading) -> str | None:
+        site, tree = reading.entity(SITE, None), reading.entity(TREE, None)
+        if site is None or tree is None:
+            return None
+        return paths.story_path(row[locale], row[section], row[slug], tree, site)
+
+    return get
+
+
+@field("Article", "path")
+def _path(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    return path(scope)
+
+
+@field("Article", "url")
+def _url(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    own = path(scope)
+
+    def get(row: Any, reading: Reading) -> str | None:
+        found = own(row, reading)
+        return None if found is None else reading.entity(SITE, None).url + found
+
+    return get
+
+
+# ---------------------------------------------------------------- what it points at
+
+
+@field("Article", "section")
+def _section(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place, inner = scope.column("section_id"), c.object("Section", asked.sets)
+
+    def get(row: Any, reading: Reading) -> Any:
+        tree = reading.entity(TREE, None)
+        section = tree.by_id.get(row[place]) if tree is not None else None
+        return inner(section, reading) if section is not None else None
+
+    return get
+
+
+@field("Article", "tags")
+def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place, inner = scope.column("tag_ids"), c.printed("Tag", asked.sets)
+
+    def get(row: Any, reading: Reading) -> list[Any]:
+        tags = [reading.entity(TAGS, id) for id in row[place]]
+        return [inner(tag, reading) for tag in tags if tag is not None]
+
+    return get
+
+
+@field("Article", "byline")
+def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    people, roles, inner = (
+        scope.column("author_ids"),
+        scope.column("author_roles"),
+        c.object("BylineEntry", asked.sets),
+    )
+
+    def get(row: Any, reading: Reading) -> list[Any]:
+        entries = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
+        return [inner(entry, reading) for entry in entries if entry[0] is not None]
+
+    return get
+
+
+@field("BylineEntry", "author")
+def _author(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    inner = c.printed("Author", asked.sets)
+    return lambda entry, reading: inner(entry[0], reading)
+
+
+plain("BylineEntry", role=lambda entry, reading: entry[1])
+
+
+@field("Article", "bylineText")
+def _byline_text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place = scope.column("author_ids")
+
+    def get(row: Any, reading: Reading) -> str | None:
+        authors = [reading.entity(AUTHORS, id) for id in row[place]]
+        return byline_text([author.name for author in authors if author is not None])
+
+    return get
+
+
+@field("Article", "leadMedia")
+def _lead_media(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    media, said, inner = scope.column("lead_media_id"), scope.column("lead_use"), use(c, asked.sets)
+
+    def get(row: Any, reading: Reading) -> Any:
+        if row[media] is None:
+            return None
+        return inner(reading.entity(MEDIA, row[media]), _loads(row[said]), reading)
+
+    return get
+
+
+def _loads(text: str | None) -> dict[str, Any]:
+    return {} if text is None or text == "{}" else orjson.loads(text) or {}
+
+
+@field("Article", "corrections")
+def _corrections(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    inner = c.object("Correction", asked.sets)
+    return lambda row, reading: [inner(each, reading) for each in reading.get(_CORRECTIONS, row[ID]) or ()]
+
+
+plain(
+    "Correction",
+    id=lambda row, reading: ids.encode("Correction", row.id),
+    kind=lambda row, reading: row.kind.name,
+    publishedAt=lambda row, reading: print_instant(row.published_at),
+)
+attributes("Correction", "text")
+
+
+# ---------------------------------------------------------------- other stories
+
+
+@field("Article", "relatedPosts")
+def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place, arguments = scope.column("related_ids"), c.arguments(asked)
+    parent = scope if scope.related is None and not scope.is_related else None
+    posts = _Posts(c, asked, parent)
+    stories, inner = posts.stories, posts.build
+    if parent is not None:
+        parent.related = stories
+
+    def get(row: Any, reading: Reading) -> list[Any]:
+        first = arguments(reading).get("first", 3)
+        if not 0 <= first <= MAX_RELATED:
+            raise Unplanned("first")
+        found = [reading.get(stories, id) for id in row[place]]
+        return [inner(each, reading) for each in [each for each in found if each is not None][:first]]
+
+    return get
+
+
+class _Posts:
+    """A selection of RelatedPost, all of whose stories are selected alike."""
+
+    def __init__(self, c: Compiler, asked: Asked, parent: Stories | None) -> None:
+        sets = [node for each in c.fields("RelatedPost", asked.sets) if each.name == "article" for node in (each,)]
+        if len(sets) > 1:
+            raise Unplanned("several selections of one related story")
+        self.stories = Stories(c, sets[0].sets if sets else [], parent)
+        self.build = c.object("RelatedPost", asked.sets, self.stories)
+
+
+@field("RelatedPost", "article")
+def _related_article(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    return lambda row, reading: scope.build(row, reading)
+
+
+plain(
+    "RelatedPost",
+    source=lambda row, reading: RelatedSource.CURATED.name,
+    reason=lambda row, reading: None,
+    score=lambda row, reading: None,
+)
+
+
+@field("Article", "translations")
+def _translations(c: Compiler, asked: Asked, scope: Stories) -> Getter:
+    place, stories = scope.column("translation_group"), Stories(c, asked.sets)
+    source = _Translations(stories)
+
+    def get(row: Any, reading: Reading) -> list[Any]:
+        found = reading.get(source, row[place]) or ()
+        return [stories.build(each, reading) for each in found if each[ID] != row[ID]]
+
+    return get

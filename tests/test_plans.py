@@ -1,0 +1,162 @@
+"""Plans answer what the resolvers answer, byte for byte, or leave it to them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+import pytest
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+)
+
+from cms.permissions import PUBLIC
+from schema import schema
+from schema.context import Context
+from schema.documents import Refused
+from schema.execution import planned, prepared, run
+from schema.plan import Unplanned
+from schema.plan.selection import FIELDS
+from tests.worlds import Vocabulary, World, build, filters, questions, vocabulary, world
+
+SCHEMA = schema._schema
+
+
+@pytest.fixture(scope="module")
+async def newsroom(server_url: str, database_url: str) -> AsyncIterator[World]:
+    parts = urlsplit(database_url)
+    name = f"{parts.path[1:]}_plans"
+    admin = await asyncpg.connect(server_url)
+    await admin.execute(f'drop database if exists "{name}" with (force)')
+    await admin.execute(f'create database "{name}" owner copydesk template template_cms')
+    async with world(parts._replace(path=f"/{name}").geturl()) as made:
+        await made.run(lambda: build(made.tokens))
+        yield made
+    await admin.execute(f'drop database if exists "{name}" with (force)')
+    await admin.close()
+
+
+async def both(document: str, variables: dict[str, object] | None = None) -> tuple[bytes | None, bytes]:
+    """What the plan answers, None where it leaves that to the resolvers, and what they answer."""
+    ask = await prepared(PUBLIC, document, None, variables or {})
+    result = await run(ask, Context(actor=PUBLIC), document)
+    resolved = orjson.dumps({"data": result.data, "errors": [str(error) for error in result.errors or []]})
+    try:
+        return orjson.dumps({"data": await planned(ask), "errors": []}), resolved
+    except Unplanned:
+        return None, resolved
+
+
+class Documents:
+    """Random documents of what plans have makers for: aliases, fragments, directives, pages in pages, odd arguments."""
+
+    def __init__(self, words: Vocabulary, seed: int) -> None:
+        self.words, self.chance = words, random.Random(seed)
+        self.fragments: list[str] = []
+
+    def document(self) -> str:
+        self.fragments = []
+        query = SCHEMA.query_type
+        assert query is not None
+        body = self.fields(query, 6, self.chance.randint(1, 2))
+        return " ".join([f"query($yes: Boolean! = true, $no: Boolean! = false) {{ {_USES} {body[1:]}", *self.fragments])
+
+    def fields(self, type_: GraphQLObjectType, depth: int, most: int) -> str:
+        names = list(FIELDS.get(type_.name, ()))
+        names = [name for name in names if depth > 1 or is_leaf_type(get_named_type(type_.fields[name].type))]
+        chosen = [self.chance.choice(names) for _ in range(most)] if names else []
+        parts = [self.field(type_, name, depth, f"a{number}") for number, name in enumerate(chosen)]
+        parts = [self.wrapped(type_, part) for part in parts]
+        return "{ " + " ".join([*parts, "__typename"]) + " }"
+
+    def field(self, type_: GraphQLObjectType, name: str, depth: int, alias: str) -> str:
+        definition = type_.fields[name]
+        arguments = [f"{each}: {value}" for each in definition.args if (value := self.value(name, each)) is not None]
+        given = f"({', '.join(arguments)})" if arguments else ""
+        switch = self.chance.choice(["", "", "", "", " @include(if: $yes)", " @skip(if: $no)", " @skip(if: true)"])
+        return f"{self.chance.choice(['', *[f'{alias}: '] * 4])}{name}{given}{switch}{self.selected(definition, depth)}"
+
+    def selected(self, definition: GraphQLField, depth: int) -> str:
+        inner = get_named_type(definition.type)
+        if is_leaf_type(inner):
+            return ""
+        if is_abstract_type(inner):
+            kinds = [each for each in SCHEMA.get_possible_types(inner) if each.name in FIELDS]
+            return (
+                "{ __typename key html "
+                + " ".join(f"... on {each.name} {self.fields(each, depth - 2, 3)}" for each in kinds)
+                + " }"
+            )
+        return " " + self.fields(inner, depth - 1, self.chance.randint(2, 5))
+
+    def wrapped(self, type_: GraphQLObjectType, field: str) -> str:
+        kind = self.chance.random()
+        if kind < 0.7:
+            return field
+        if kind < 0.9:
+            return f"... on {type_.name} {{ {field} }}"
+        name = f"F{len(self.fragments)}"
+        self.fragments.append(f"fragment {name} on {type_.name} {{ {field} }}")
+        return f"...{name}"
+
+    def value(self, field: str, argument: str) -> str | None:
+        chance = self.chance
+        if argument == "slug":
+            return f'"{chance.choice([*_SLUGS.get(field, ()), chance.choice(self.words.slugs)])}"'
+        if argument == "first":
+            return chance.choice([None, None, "0", "1", "2", "3", "3", "100", "101"])
+        if argument in ("after", "before"):
+            return chance.choice([None] * 8 + [f'"{chance.choice(self.words.cursors)}"'])
+        if argument == "last":
+            return chance.choice([None] * 9 + ["2"])
+        if argument == "filter":
+            tag = chance.choice(self.words.slugs)
+            return chance.choice([None] * 6 + [f'{{tags: {{anyOf: ["{tag}"]}}}}', "{hasLeadMedia: true}", "{not: {}}"])
+        if argument == "orderBy":
+            return chance.choice([None] * 6 + ["[{field: HEADLINE, direction: ASC}]", "[{field: CREATED_AT}]"])
+        return {"width": "5", "length": "12", "locale": chance.choice(['"en"', '"fr"', None])}.get(argument)
+
+
+_SLUGS = {
+    "article": ("lead-headline", "second-headline", "third-headline", "draft-headline", "withdrawn-headline"),
+    "tag": ("shared", "lead", "hidden"),
+    "author": ("ann", "bob", "cleo"),
+    "section": ("world", "europe", "sport"),
+    "storyList": ("front", "secret"),
+}
+_USES = "__typename @include(if: $yes) @skip(if: $no)"
+_COUNT = 400
+
+
+async def test_whatever_is_asked_plans_answer_the_bytes_of_the_resolvers(newsroom: World) -> None:
+    words = await vocabulary([newsroom])
+    documents = Documents(words, seed=1)
+    answered = long = 0
+    for document in [documents.document() for _ in range(_COUNT)]:
+        try:
+            ours, theirs = await newsroom.run(lambda document=document: both(document))  # type: ignore[misc]
+        except Refused:  # two fields under one key, or too much
+            continue
+        if ours is not None:
+            assert ours == theirs, document
+            answered += 1
+            long += len(ours) > 200
+    assert answered > _COUNT / 4, answered
+    assert long > _COUNT / 12, long
+
+
+async def test_plans_answer_or_leave_questions_of_the_whole_schema(newsroom: World) -> None:
+    words = await vocabulary([newsroom])
+    for document in [*questions(words, count=120, odd=0, seed=3), *filters(words)]:
+        try:
+            ours, theirs = await newsroom.run(lambda document=document: both(document))  # type: ignore[misc]
+        except Refused:
+            continue
+        assert ours in (None, theirs), document
