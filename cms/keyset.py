@@ -74,13 +74,43 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Terms, as an SQL array, each row of a list standing under one of them at least. source has the rows under a term,
+    several times those under several, with t.term_id and columns to order by: a page of the list is made of a page
+    under each term, so that rare terms are not looked for among all rows."""
+
+    terms: str
+    source: str
+    keys: tuple[Key, ...]
+
+    def rows(self, where: Where) -> str:
+        return (
+            f"unnest({self.terms}) q (term_id) cross join {self.source} where t.term_id = q.term_id and {where.sql()}"
+        )
+
+    def page(self, where: Where, backward: bool, limit: int) -> str:
+        """The values of the keys, each row once."""
+        columns = ", ".join(key.sql for key in self.keys)
+        places = [str(number) for number, _ in enumerate(self.keys, 1)]
+        return (
+            f"select distinct page.* from unnest({self.terms}) q (term_id) cross join lateral ("
+            f"select {columns} from {self.source} where t.term_id = q.term_id and {where.sql()} "
+            f"order by {_order(self.keys, backward)} limit {limit}) page "
+            f"order by {_order(self.keys, backward, places)} limit {limit}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """A list in full: what is selected from where, and its order, which ends in a unique key."""
+    """A list in full: what is selected from where, and its order, which ends in a unique key. known is a statement that
+    answers the count, where it is kept."""
 
     select: str
     source: str
     where: Where
     keys: tuple[Key, ...]
+    spread: Spread | None = None
+    known: str | None = None
 
     def check(self, paging: Paging) -> None:
         """Raises Invalid for a cursor that is none of this list."""
@@ -94,15 +124,21 @@ class Listing:
 
     def statement(self, paging: Paging, select: str) -> tuple[str, list[Any]]:
         """What reads a page of these columns, and one row more: behind the columns stand those of the order."""
-        where = self.where.copy()
+        where, limit = self.where.copy(), paging.size + 1
+        sorted_by = self.spread.keys if self.spread else self.keys
         for name, cursor, reverse in (("after", paging.after, False), ("before", paging.before, True)):
             if cursor is not None:
-                where.add(_beyond(where, self.keys, self._decode(name, cursor), reverse))
-        columns = ", ".join((select, *(key.sql for key in self.keys)))
-        sql = (
-            f"select {columns} from {self.source} where {where.sql()} "
-            f"order by {_order(self.keys, paging.backward)} limit {paging.size + 1}"
-        )
+                where.add(_beyond(where, sorted_by, self._decode(name, cursor), reverse))
+        rows = f"select {', '.join((select, *(key.sql for key in self.keys)))} from {self.source}"
+        if self.spread is None:
+            sql = f"{rows} where {where.sql()} order by {_order(self.keys, paging.backward)} limit {limit}"
+        else:
+            places = [f"p.k{number}" for number, _ in enumerate(self.keys)]
+            names = ", ".join(place.removeprefix("p.") for place in places)
+            sql = (
+                f"{rows} join ({self.spread.page(where, paging.backward, limit)}) p ({names}) "
+                f"on {self.keys[-1].sql} = {places[-1]} order by {_order(self.keys, paging.backward, places)}"
+            )
         return sql, where.params
 
     def page_of(self, rows: list[Any], paging: Paging) -> Page:
@@ -113,16 +149,23 @@ class Listing:
             rows.reverse()
         return Page(self, paging, rows, more)
 
+    def rows(self, where: Where | None = None) -> str:
+        """What follows "from" for all rows of the list; a row comes several times where the list is spread."""
+        where = where or self.where
+        return self.spread.rows(where) if self.spread else f"{self.source} where {where.sql()}"
+
     async def count(self) -> int:
-        rows = await _fetch(f"select count(*) from {self.source} where {self.where.sql()}", self.where.params)
+        counted = f"distinct {self.select}" if self.spread else "*"
+        rows = await _fetch(self.known or f"select count({counted}) from {self.rows()}", self.where.params)
         return int(rows[0][0])
 
     async def any_up_to(self, cursor: str, reverse: bool) -> bool:
         """Whether a row stands at the cursor or on the side that a page beyond it leaves out."""
         where = self.where.copy()
-        beyond = _beyond(where, self.keys, self._decode("after", cursor), reverse)
+        sorted_by = self.spread.keys if self.spread else self.keys
+        beyond = _beyond(where, sorted_by, self._decode("after", cursor), reverse)
         where.add(f"({beyond}) is not true")  # not false: a comparison with null is neither
-        rows = await _fetch(f"select exists (select from {self.source} where {where.sql()})", where.params)
+        rows = await _fetch(f"select exists (select from {self.rows(where)})", where.params)
         return bool(rows[0][0])
 
     @property
@@ -178,15 +221,17 @@ async def _fetch(sql: str, params: list[Any]) -> list[Any]:
     return list((await connections.get("default").execute_query(sql, params))[1])
 
 
-def _order(keys: tuple[Key, ...], backward: bool) -> str:
-    return ", ".join(_order_key(key, backward) for key in keys)
+def _order(keys: tuple[Key, ...], backward: bool, columns: Sequence[str] | None = None) -> str:
+    """columns: other names for what the keys hold."""
+    columns = columns or [key.sql for key in keys]
+    return ", ".join(_order_key(column, key, backward) for column, key in zip(columns, keys, strict=True))
 
 
-def _order_key(key: Key, backward: bool) -> str:
+def _order_key(column: str, key: Key, backward: bool) -> str:
     direction = "desc" if key.descending != backward else "asc"
     if not key.nullable:  # says nothing of nulls, so that a plain index serves both directions
-        return f"{key.sql} {direction}"
-    return f"{key.sql} {direction} nulls {'first' if backward else 'last'}"
+        return f"{column} {direction}"
+    return f"{column} {direction} nulls {'first' if backward else 'last'}"
 
 
 def _beyond(where: Where, keys: tuple[Key, ...], values: list[Any], reverse: bool) -> str:

@@ -1,7 +1,7 @@
 """Lists of stories: what is filed under a term, filters, orders, counts and facets, for either perspective.
 
-Owns the derived tables live_term and head_term: which stories stand under a tag, an author, or a
-section and those above it.
+Owns the derived tables live_term and head_term: which stories stand under a tag, an author, or a section and those
+above it; and term_count, which triggers keep: how many live stories stand under each, and under EVERY in all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tortoise import connections
 from cms import slugs
 from cms.database import transaction
 from cms.errors import Invalid
-from cms.keyset import Key, Listing, Where
+from cms.keyset import Key, Listing, Spread, Where
 from cms.models import Head, Live
 from cms.permissions import Actor, Perspective, visible
 
@@ -81,6 +81,14 @@ _HEAD = _Columns(
 _COLUMNS = {Perspective.PUBLISHED: _LIVE, Perspective.DRAFT: _HEAD}
 _MODELS = {Perspective.PUBLISHED: Live, Perspective.DRAFT: Head}
 
+# The term under which term_count counts all live stories.
+EVERY = UUID(int=0)
+_KEPT = {
+    is_all: f"select coalesce((select n from term_count where term_id = {term}), 0)"
+    for is_all, term in ((True, f"'{EVERY}'"), (False, "$1"))
+}
+# More terms than these are looked for story by story: a page under each would be more work.
+MAX_SPREAD = 50
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_NODES = 50
 MAX_FILTER_VALUES = 500
@@ -105,21 +113,28 @@ async def articles(
     API's ArticleFilter in snake case, absent keys left out. Raises Invalid with the field that is wrong.
     """
     columns = _COLUMNS[perspective]
-    where = Where()
+    where, keys = Where(), _keys(columns, order)
+    compiler, wanted = None, None
+    if filter is not None:
+        compiler = await _Compiler.of(actor, columns, where, filter, path)
+        wanted = compiler.terms(filter) if term_id is None else None
+        if wanted is not None and len(wanted) == 1 and _is_one_term(filter):
+            term_id, filter, compiler = wanted[0], None, None
     condition = visible(actor, _MODELS[perspective], perspective)
     if condition != "true":
         where.add(condition)
-    keys, source = _keys(columns, order), columns.source
+    source, spread, by_term = columns.source, None, _keys_of_terms(columns, keys)
     if term_id is not None:
-        source = _under_term(columns)
         where.add(f"t.term_id = {where.param(term_id)}")
-        keys = _keys_of_terms(columns, keys)
-    if filter is not None:
-        compiler = await _Compiler.of(actor, columns, where, filter, path)
+        source, keys = _under_term(columns), by_term
+    elif wanted is not None and len(wanted) <= MAX_SPREAD and by_term[-1] != keys[-1]:
+        spread = Spread(f"{where.param(wanted)}::uuid[]", _under_term(columns), by_term)
+    if compiler is not None and filter is not None:
         where.add(compiler.compile(filter, path))
     if perspective is Perspective.DRAFT and not _mentions(filter, "trashed"):
         where.add("article.trashed_at is null")
-    return Listing(f"{columns.table}.article_id", source, where, keys)
+    known = _KEPT[term_id is None] if filter is None and perspective is Perspective.PUBLISHED else None
+    return Listing(f"{columns.table}.article_id", source, where, keys, spread, known)
 
 
 async def facet(listing: Listing, kind: str, limit: int) -> list[tuple[UUID, int]]:
@@ -130,8 +145,11 @@ async def facet(listing: Listing, kind: str, limit: int) -> list[tuple[UUID, int
         "tags": f"unnest({table}.tag_ids)",
         "authors": f"unnest({table}.author_ids)",
     }[kind]
+    source = listing.rows()
+    if listing.spread:  # each story once
+        source = f"{table} where {listing.select} in (select {listing.select} from {source})"
     rows = await _fetch(
-        f"select term, count(*) from (select {expression} as term from {listing.source} where {listing.where.sql()}) x "
+        f"select term, count(*) from (select {expression} as term from {source}) x "
         f"where term is not null group by term order by count(*) desc, term limit {limit}",
         listing.where.params,
     )
@@ -140,16 +158,14 @@ async def facet(listing: Listing, kind: str, limit: int) -> list[tuple[UUID, int
 
 async def count_under(actor: Actor, perspective: Perspective, term_ids: Iterable[UUID]) -> dict[UUID, int]:
     """How many stories this actor may list under each term; terms with none are absent."""
-    columns = _COLUMNS[perspective]
-    conditions = ["t.term_id = any($1)", visible(actor, _MODELS[perspective], perspective)]
-    if perspective is Perspective.DRAFT:
-        conditions.append("article.trashed_at is null")
-    source = f"{columns.term_table} t" if conditions[1] == "true" and columns is _LIVE else _under_term(columns)
-    rows = await _fetch(
-        f"select t.term_id, count(*) from {source} where {' and '.join(conditions)} group by t.term_id",
-        [list(term_ids)],
-    )
-    return {row[0]: row[1] for row in rows}
+    if perspective is Perspective.PUBLISHED:
+        sql = "select term_id, n from term_count where term_id = any($1)"
+    else:
+        sql = (
+            f"select t.term_id, count(*) from {_under_term(_HEAD)} where t.term_id = any($1) "
+            f"and {visible(actor, Head, perspective)} and article.trashed_at is null group by t.term_id"
+        )
+    return {row[0]: row[1] for row in await _fetch(sql, [list(term_ids)])}
 
 
 async def file_live(article_id: UUID) -> None:
@@ -168,8 +184,14 @@ async def refile_sections() -> None:
 
 
 async def rebuild() -> None:
-    """Make both derived tables again from nothing but the stories."""
+    """Make the derived tables again from nothing but the stories."""
     await _rebuild("true")
+    await _fetch("delete from term_count", [])
+    await _fetch(
+        "insert into term_count (term_id, n) select term_id, count(*) from live_term group by term_id "
+        f"union all select '{EVERY}', count(*) from live having count(*) > 0",
+        [],
+    )
 
 
 async def reindex() -> None:
@@ -212,6 +234,12 @@ def _keys_of_terms(columns: _Columns, keys: tuple[Key, ...]) -> tuple[Key, ...]:
     return tuple(Key(k.name, own.get(k.sql, k.sql), k.type, k.descending, k.nullable) for k in keys)
 
 
+def _is_one_term(filter: Mapping[str, Any]) -> bool:
+    """Whether a filter says nothing but under what to stand."""
+    conditions = [*filter.values()]
+    return len(conditions) == 1 and isinstance(conditions[0], Mapping) and len(conditions[0]) == 1
+
+
 def _mentions(filter: Any, name: str) -> bool:
     if isinstance(filter, Mapping):
         return name in filter or any(_mentions(value, name) for value in filter.values())
@@ -220,7 +248,10 @@ def _mentions(filter: Any, name: str) -> bool:
 
 @dataclass(slots=True)
 class _Compiler:
-    """An ArticleFilter as SQL. Slugs were looked up before, in one statement a kind; unknown ones match nothing."""
+    """An ArticleFilter as SQL. Slugs were looked up before, in one statement a kind; unknown ones match nothing.
+
+    Under the slug of a section stand its own id, first, and those of the sections below it.
+    """
 
     columns: _Columns
     where: Where
@@ -242,6 +273,20 @@ class _Compiler:
             await _tag_ids(wanted["tags"]),
             await _author_ids(wanted["authors"]),
         )
+
+    def terms(self, filter: Mapping[str, Any]) -> list[UUID] | None:
+        """Terms of which each match stands under one at least; None where the filter does not say so at its top."""
+        for name, known in (("tags", self.tags), ("authors", self.authors)):
+            given = filter.get(name, {})
+            one_of_all = given.get("all_of", ())
+            if "any_of" in given or len(one_of_all) == 1:
+                wanted = {known[slug] for slug in given.get("any_of", one_of_all) if slug in known}
+                return sorted(wanted - {known.get(slug) for slug in given.get("none_of", ())})
+        section = filter.get("section", {})
+        if "eq" in section or "in" in section:
+            chosen = [section["eq"]] if "eq" in section else section["in"]
+            return sorted({self.sections[slug][0] for slug in chosen if slug in self.sections})
+        return next((found for each in filter.get("and", ()) if (found := self.terms(each)) is not None), None)
 
     def compile(self, filter: Mapping[str, Any], path: tuple[str, ...]) -> str:
         conditions = [getattr(self, f"_{name}")(value, (*path, name)) for name, value in filter.items()]
@@ -273,7 +318,7 @@ class _Compiler:
                 conditions.append(f"{column} is {'' if given else 'not '}null")
                 continue
             found = [id for slug in ([given] if name == "eq" else given) for id in self.sections.get(slug, ())]
-            within = f"{column} = any({self.where.param(found)}::uuid[])"
+            within = f"{column} = any({self.where.param(found)}::uuid[])" if found else "false"
             conditions.append(f"({within}) is not true" if name == "not_in" else within)
         return " and ".join(conditions) or "true"
 
@@ -301,7 +346,8 @@ class _Compiler:
     def _in(self, column: str, value: Mapping[str, Any], type: str) -> str:
         conditions = []
         for name, given in value.items():
-            within = f"{column} = any({self.where.param([given] if name == 'eq' else list(given))}::{type})"
+            values = [given] if name == "eq" else list(given)
+            within = f"{column} = any({self.where.param(values)}::{type})" if values else "false"
             conditions.append(f"not {within}" if name == "not_in" else within)
         return " and ".join(conditions) or "true"
 
@@ -309,11 +355,9 @@ class _Compiler:
         conditions = []
         for name, given in value.items():
             found = list({known[slug] for slug in given if slug in known})
-            if name == "all_of" and any(slug not in known for slug in given):
-                conditions.append("false")
-                continue
             operator = "@>" if name == "all_of" else "&&"
-            condition = f"{column} {operator} {self.where.param(found)}::uuid[]"
+            unknown = any(slug not in known for slug in given) if name == "all_of" else not found
+            condition = "false" if unknown else f"{column} {operator} {self.where.param(found)}::uuid[]"
             conditions.append(f"not {condition}" if name == "none_of" else condition)
         return " and ".join(conditions) or "true"
 
@@ -377,7 +421,7 @@ async def _section_ids(wanted: set[str]) -> dict[str, list[UUID]]:
         "with recursive tree (slug, id) as ("
         "select slug, id from section where slug = any($1) "
         "union select tree.slug, section.id from section join tree on section.parent_id = tree.id) "
-        "select slug, id from tree",
+        "select tree.slug, id from tree join section s using (id) order by s.slug <> tree.slug",
         [list(wanted)],
     )
     found: dict[str, list[UUID]] = {}

@@ -148,7 +148,8 @@ async def check_derived() -> None:
 
 async def terms() -> list[Any]:
     sql = """select 'live', term_id, published_at, article_id from live_term
-        union all select 'head', term_id, updated_at, article_id from head_term order by 1, 2, 4"""
+        union all select 'head', term_id, updated_at, article_id from head_term
+        union all select n::text, term_id, null, null from term_count order by 1, 2, 4"""
     return [tuple(row) for row in (await connections.get("default").execute_query(sql))[1]]
 
 

@@ -68,9 +68,7 @@ def _documents() -> Documents:
 
 
 async def _prepare(text: str, most: Any = PUBLIC, introspection: bool = False) -> Any:
-    return await _documents().prepared(
-        text, most, introspection=introspection
-    )
+    return await _documents().prepared(text, most, introspection=introspection)
 
 
 async def _cost(text: str, **variables: Any) -> int:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("db")
 WITHOUT_MODEL = {
     "live_term",
     "head_term",
+    "term_count",
     "tortoise_migrations",
     "pgqueuer",
     "pgqueuer_log",
