@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +31,11 @@ async def record(
     article_id: UUID | None = None,
     subject_id: UUID | None = None,
     public: bool = False,
+    effect: Mapping[str, Any] | None = None,
     **detail: Any,
 ) -> Event:
-    """Write down one thing that happened, in the transaction that made it happen. public: readers can notice it."""
-    if public:
-        await lock_public()
+    """Write down one thing that happened, in the transaction that made it happen. public: readers can notice it, and
+    effect says how (cms.effects)."""
     return await Event.create(
         type=type,
         at=clock.now(),
@@ -43,4 +44,12 @@ async def record(
         subject_id=subject_id,
         public=public,
         detail=detail,
+        place=await _next_place() if public else None,
+        effect=dict(effect or {}) if public else None,
     )
+
+
+async def _next_place() -> int:
+    await lock_public()
+    rows = await connections.get("default").execute_query("select coalesce(max(place), 0) + 1 from event")
+    return int(rows[1][0][0])

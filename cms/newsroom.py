@@ -11,11 +11,12 @@ from zoneinfo import available_timezones
 
 from tortoise import connections
 
-from cms import events, ids, slugs
+from cms import effects, events, ids, slugs
 from cms.checklist import changed_levels
 from cms.database import retrying, transaction
+from cms.effects import Things
 from cms.errors import Invalid, Issue
-from cms.models import Head, Live, Site, Slug, SlugKind, StoryList
+from cms.models import Head, Site, Slug, SlugKind, StoryList
 from cms.permissions import Action, Actor, Perspective, query, require
 from cms.taxonomy import line, media_use, text
 
@@ -29,26 +30,36 @@ async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
     code."""
     require(actor, Action.EDIT_RULES if changes.keys() == {"checklist"} else Action.EDIT_SITE)
     async with transaction():
+        await events.lock_public()
         site = await Site.all().select_for_update().get()
-        if "name" in changes:
-            site.name = line(changes["name"], "name")
-        if "tagline" in changes:
-            site.tagline = text(changes["tagline"], "tagline")
-        if "url" in changes:
-            site.url = web_address(changes["url"], "url").rstrip("/")
-        if "time_zone" in changes:
-            site.time_zone = _time_zone(changes["time_zone"])
-        if "logo" in changes:
-            site.logo_media_id, site.logo = await media_use(changes["logo"], "logo")
-        if "social_links" in changes:
-            site.social_links = [_social_link(i, each) for i, each in enumerate(changes["social_links"] or [])]
-        if "checklist" in changes:
-            site.checklist = changed_levels(site, changes["checklist"] or {})
-        if "locale" in changes or "locales" in changes:
-            await _set_locales(site, changes)
-        await site.save()
-        await events.record(actor, "site.updated", public=changes.keys() != {"checklist"}, changed=sorted(changes))
+        before = (site.name, site.url, site.locale)
+        pictures = {site.logo_media_id, (changes.get("logo") or {}).get("media_id")}
+        async with effects.watching(Things(media=frozenset(each for each in pictures if each))) as effect:
+            await _change_site(site, changes)
+        told = effect.json(renamed=(site.name, site.url, site.locale) != before)
+        public = changes.keys() != {"checklist"}
+        await events.record(actor, "site.updated", public=public, effect=told, changed=sorted(changes))
         return site
+
+
+async def _change_site(site: Site, changes: Mapping[str, Any]) -> None:
+    if "name" in changes:
+        site.name = line(changes["name"], "name")
+    if "tagline" in changes:
+        site.tagline = text(changes["tagline"], "tagline")
+    if "url" in changes:
+        site.url = web_address(changes["url"], "url").rstrip("/")
+    if "time_zone" in changes:
+        site.time_zone = _time_zone(changes["time_zone"])
+    if "logo" in changes:
+        site.logo_media_id, site.logo = await media_use(changes["logo"], "logo")
+    if "social_links" in changes:
+        site.social_links = [_social_link(i, each) for i, each in enumerate(changes["social_links"] or [])]
+    if "checklist" in changes:
+        site.checklist = changed_levels(site, changes["checklist"] or {})
+    if "locale" in changes or "locales" in changes:
+        await _set_locales(site, changes)
+    await site.save()
 
 
 def web_address(value: str | None, field: str) -> str:
@@ -75,21 +86,33 @@ async def set_story_list(actor: Actor, *, slug: str, name: str | None, article_i
         raise Invalid.field("articleIds", "too_many", f"A list holds at most {MAX_LIST} stories.")
     async with transaction():
         await _check_stories(actor, article_ids)
-        await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 2))", [slug])
+        await events.lock_public()
         wanted = list(dict.fromkeys(article_ids))
         found = await StoryList.filter(slug=slug).select_for_update().first()
         created = found is None
         story_list = found or StoryList(id=ids.new(), slug=slug, name=slug)
-        if name is not None:
-            story_list.name = line(name, "name")
-        before = list(story_list.article_ids or [])
-        story_list.article_ids = wanted
-        await story_list.save(force_create=created)
-        public = await Live.filter(article_id__in=[*before, *wanted]).exists()
+        before = await _seen(story_list)
+        async with effects.watching(Things(lists=frozenset([story_list.id]))) as effect:
+            if name is not None:
+                story_list.name = line(name, "name")
+            story_list.article_ids = wanted
+            await story_list.save(force_create=created)
+        public = before != await _seen(story_list)
+        told = effect.json(slugs=[slug] if effect.toggles else [])
         await events.record(
-            actor, "list.updated", subject_id=story_list.id, public=public, slug=slug, name=story_list.name
+            actor, "list.updated", subject_id=story_list.id, public=public, effect=told, slug=slug, name=story_list.name
         )
         return story_list
+
+
+async def _seen(story_list: StoryList) -> tuple[str, list[UUID]] | None:
+    """What readers see of a list: nothing, while none of its stories is live."""
+    ids = list(story_list.article_ids or [])
+    rows = await connections.get("default").execute_query(
+        "select x.id from unnest($1::uuid[]) with ordinality x (id, n) join live on article_id = x.id order by n", [ids]
+    )
+    live = [row[0] for row in rows[1]]
+    return (story_list.name, live) if live else None
 
 
 async def _check_stories(actor: Actor, article_ids: Sequence[UUID]) -> None:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import events, ids, listings, paths, references, slugs
+from cms import effects, events, ids, listings, paths, references, slugs
 from cms.database import retrying, transaction
+from cms.effects import Things
 from cms.errors import Conflict, Invalid, Issue, NotFound
-from cms.models import Author, AuthorKind, Live, Section, SlugKind, Tag, TagName
+from cms.models import Author, AuthorKind, Live, Section, Site, SlugKind, Tag, TagName
 from cms.permissions import Action, Actor, require
 
 T = TypeVar("T", Section, Tag, Author)
@@ -71,18 +72,21 @@ async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
     """changes: any of name, slug, description, aliases; what is absent stays."""
     require(actor, Action.EDIT_TAGS)
     async with transaction():
-        tag = await _for_update(Tag, id)
-        shown = await _shown(id)
-        if "name" in changes:
-            await _rename_tag(tag, keyed_name(changes["name"], "name"))
-        if "description" in changes:
-            tag.description = text(changes["description"], "description")
-        if "slug" in changes:
-            tag.slug = await _change_slug(SlugKind.TAG, tag.id, tag.slug, changes["slug"], tag.name, shown)
-        if "aliases" in changes:
-            await _set_aliases(tag, changes["aliases"] or [])
-        await tag.save()
-        await events.record(actor, "tag.updated", subject_id=tag.id, public=shown, changed=sorted(changes))
+        async with effects.watching(Things(tags=frozenset([id]))) as effect:
+            tag = await _for_update(Tag, id)
+            before, shown = (tag.name, tag.slug), f"Tag:{id}" in effect.before
+            if "name" in changes:
+                await _rename_tag(tag, keyed_name(changes["name"], "name"))
+            if "description" in changes:
+                tag.description = text(changes["description"], "description")
+            if "slug" in changes:
+                tag.slug = await _change_slug(SlugKind.TAG, tag.id, tag.slug, changes["slug"], tag.name, shown)
+            if "aliases" in changes:
+                await _set_aliases(tag, changes["aliases"] or [])
+            await tag.save()
+        moved = effects.changed_path(paths.tag_path(before[1]), paths.tag_path(tag.slug))
+        told = effect.json(**moved, renamed=tag.name != before[0])
+        await events.record(actor, "tag.updated", subject_id=id, public=shown, effect=told, changed=sorted(changes))
         return tag
 
 
@@ -189,11 +193,13 @@ async def create_section(
         if parent_id is not None:
             await _parent(parent_id)
         section = Section(id=ids.new(), name=name, description=text(description, "description"), parent_id=parent_id)
-        section.position = await _next_position(parent_id) if position is None else position
-        section.slug = await paths.claim(SlugKind.SECTION, section.id, text=name, explicit=slug)
-        await section.save(force_create=True)
-        await paths.make_public(SlugKind.SECTION, section.id, "", section.slug)
-        await events.record(actor, "section.created", subject_id=section.id, public=True, name=name)
+        async with effects.watching(Things(sections=frozenset([section.id]))) as effect:
+            section.position = await _next_position(parent_id) if position is None else position
+            section.slug = await paths.claim(SlugKind.SECTION, section.id, text=name, explicit=slug)
+            await section.save(force_create=True)
+            await paths.make_public(SlugKind.SECTION, section.id, "", section.slug)
+        told = effect.json(slugs=[section.slug])
+        await events.record(actor, "section.created", subject_id=section.id, public=True, effect=told, name=name)
         return section
 
 
@@ -204,24 +210,38 @@ async def update_section(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> 
     async with transaction():
         await _lock_tree()
         section = await _for_update(Section, id)
-        if "name" in changes:
-            section.name = line(changes["name"], "name")
-        if "description" in changes:
-            section.description = text(changes["description"], "description")
-        if "position" in changes:
-            section.position = 0 if changes["position"] is None else changes["position"]
-        if "slug" in changes:
-            section.slug = await _change_slug(
-                SlugKind.SECTION, section.id, section.slug, changes["slug"], section.name, True
-            )
-        moved = "parent_id" in changes and changes["parent_id"] != section.parent_id
-        if moved:
-            await _move(section, changes["parent_id"])
-        await section.save()
-        if moved:
-            await listings.refile_sections()
-        await events.record(actor, "section.updated", subject_id=id, public=True, changed=sorted(changes))
+        name, slug, before = section.name, section.slug, await paths.tree()
+        async with effects.watching(Things(sections=frozenset([id]))) as effect:
+            moved = await _change_section(section, changes)
+        after = await paths.tree()
+        told = effect.json(
+            **effects.changed_path(before.path(before.by_id[id]), after.path(section)),
+            renamed=(section.name, section.slug) != (name, slug),
+            sections=sorted({str(each.id) for tree in (before, after) for each in tree.chain(id)}) if moved else [],
+        )
+        await events.record(actor, "section.updated", subject_id=id, public=True, effect=told, changed=sorted(changes))
         return section
+
+
+async def _change_section(section: Section, changes: Mapping[str, Any]) -> bool:
+    """Whether it stands under another one now."""
+    if "name" in changes:
+        section.name = line(changes["name"], "name")
+    if "description" in changes:
+        section.description = text(changes["description"], "description")
+    if "position" in changes:
+        section.position = 0 if changes["position"] is None else changes["position"]
+    if "slug" in changes:
+        section.slug = await _change_slug(
+            SlugKind.SECTION, section.id, section.slug, changes["slug"], section.name, True
+        )
+    moved = "parent_id" in changes and changes["parent_id"] != section.parent_id
+    if moved:
+        await _move(section, changes["parent_id"])
+    await section.save()
+    if moved:
+        await listings.refile_sections()
+    return moved
 
 
 @retrying
@@ -235,10 +255,13 @@ async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = N
             raise Invalid.field(
                 "id", "has_children", f"“{section.name}” has sections under it: move or delete them first."
             )
-        await _reassign(actor, "section", id, section.name, reassign_to)
-        await section.delete()
-        await paths.release_all(SlugKind.SECTION, id, heir=reassign_to)
-        await events.record(actor, "section.deleted", subject_id=id, public=True, name=section.name)
+        path = (await paths.tree()).path(section)
+        async with effects.watching(Things(sections=frozenset(filter(None, [id, reassign_to])))) as effect:
+            await _reassign(actor, "section", id, section.name, reassign_to)
+            await section.delete()
+            await paths.release_all(SlugKind.SECTION, id, heir=reassign_to)
+        told = effect.json(path=path, slugs=[section.slug])
+        await events.record(actor, "section.deleted", subject_id=id, public=True, effect=told, name=section.name)
         return id
 
 
@@ -304,26 +327,37 @@ async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> A
     """changes: any of name, slug, kind, bio, portrait."""
     require(actor, Action.EDIT_AUTHORS)
     async with transaction():
+        await events.lock_public()
         author = await _for_update(Author, id)
-        shown = await _shown(id)
-        if "name" in changes:
-            author.name = keyed_name(changes["name"], "name")
-            author.key = slugs.identity(author.name)
-        if "kind" in changes:
-            if changes["kind"] is None:
-                raise Invalid.field("kind", "required", "kind may not be null.")
-            author.kind = changes["kind"]
-        if "bio" in changes:
-            author.bio = text(changes["bio"], "bio")
-        if "portrait" in changes:
-            author.portrait_media_id, author.portrait = await media_use(changes["portrait"], "portrait")
-        if "slug" in changes:
-            author.slug = await _change_slug(
-                SlugKind.AUTHOR, author.id, author.slug, changes["slug"], author.name, shown
-            )
-        await author.save()
-        await events.record(actor, "author.updated", subject_id=id, public=shown, changed=sorted(changes))
+        name, slug = author.name, author.slug
+        pictures = {author.portrait_media_id, (changes.get("portrait") or {}).get("media_id")}
+        things = Things(authors=frozenset([id]), media=frozenset(each for each in pictures if each))
+        async with effects.watching(things) as effect:
+            shown = f"Author:{id}" in effect.before
+            await _change_author(author, changes, shown)
+        told = effect.json(
+            **effects.changed_path(paths.author_path(slug), paths.author_path(author.slug)),
+            renamed=author.name != name,
+        )
+        await events.record(actor, "author.updated", subject_id=id, public=shown, effect=told, changed=sorted(changes))
         return author
+
+
+async def _change_author(author: Author, changes: Mapping[str, Any], shown: bool) -> None:
+    if "name" in changes:
+        author.name = keyed_name(changes["name"], "name")
+        author.key = slugs.identity(author.name)
+    if "kind" in changes:
+        if changes["kind"] is None:
+            raise Invalid.field("kind", "required", "kind may not be null.")
+        author.kind = changes["kind"]
+    if "bio" in changes:
+        author.bio = text(changes["bio"], "bio")
+    if "portrait" in changes:
+        author.portrait_media_id, author.portrait = await media_use(changes["portrait"], "portrait")
+    if "slug" in changes:
+        author.slug = await _change_slug(SlugKind.AUTHOR, author.id, author.slug, changes["slug"], author.name, shown)
+    await author.save()
 
 
 @retrying
@@ -331,13 +365,15 @@ async def delete_author(actor: Actor, id: UUID, *, reassign_to: UUID | None = No
     """Bylines go to reassign_to, with their roles; without it, an author in use is refused."""
     require(actor, Action.EDIT_AUTHORS)
     async with transaction():
-        if reassign_to is not None:
-            await events.lock_public()
+        await events.lock_public()
         author = await _for_update(Author, id)
-        await _reassign(actor, "author", id, author.name, reassign_to)
-        await author.delete()
-        await paths.release_all(SlugKind.AUTHOR, id, heir=reassign_to)
-        await events.record(actor, "author.deleted", subject_id=id, name=author.name)
+        async with effects.watching(Things(authors=frozenset(filter(None, [id, reassign_to])))) as effect:
+            await _reassign(actor, "author", id, author.name, reassign_to)
+            await author.delete()
+            await paths.release_all(SlugKind.AUTHOR, id, heir=reassign_to)
+        told = effect.json(path=paths.author_path(author.slug), slugs=[author.slug])
+        public = effect.toggles
+        await events.record(actor, "author.deleted", subject_id=id, public=public, effect=told, name=author.name)
         return id
 
 
@@ -371,13 +407,6 @@ async def _for_update(model: type[T], id: UUID) -> T:
     return row
 
 
-async def _shown(term_id: UUID) -> bool:
-    rows = await connections.get("default").execute_query(
-        "select exists (select from live_term where term_id = $1)", [term_id]
-    )
-    return bool(rows[1][0][0])
-
-
 async def _change_slug(kind: SlugKind, id: UUID, old: str, wanted: str | None, name: str, shown: bool) -> str:
     """null makes one of the name. The old one redirects where readers saw it, else it is free."""
     if shown:
@@ -396,7 +425,17 @@ async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | Non
         return
     if to == id or await references.missing(kind, [to]):
         raise Invalid.field("reassignToId", "not_found", f"There is no other {kind} with that id.")
+    tree, site = await paths.tree(), await Site.get()
     live = await references.replace(kind, id, to)
     await listings.rebuild()
     for story in await Live.filter(article_id__in=live):
-        await events.record(actor, "article.updated", article_id=story.article_id, public=True, replaced=kind)
+        path = paths.article_path(story, tree, site)
+        if kind == "section":
+            before = paths.story_path(story.locale, id, story.slug, tree, site)
+            sections = {str(each.id) for one in (id, to) for each in tree.chain(one)}
+            told = {**effects.changed_path(before, path), "sections": sorted(sections)}
+        else:
+            told = {"path": path, f"{kind}s": [str(id), str(to)]}
+        await events.record(
+            actor, "article.updated", article_id=story.article_id, public=True, effect=told, replaced=kind
+        )

@@ -15,7 +15,7 @@ import structlog
 from tortoise import connections
 from tortoise.exceptions import BaseORMException
 
-from cms import articles, clock, events, listings, paths, revisions, taxonomy, translations
+from cms import articles, clock, effects, events, listings, paths, revisions, taxonomy, translations
 from cms.checklist import checklist
 from cms.database import retrying, transaction
 from cms.errors import CMSError, Embargoed, Forbidden, Invalid, Issue, TransitionRefused
@@ -168,14 +168,19 @@ async def transition(
     wish = wish or Wish()
     async with transaction():
         article = await articles.fetch(actor, id, expected_version)
-        story = await _story(article)
-        _refuse(actor, story, name)
         if name in _PUBLIC:
             await events.lock_public()
-        await _EFFECTS[name](actor, story, wish)
+        story = await _story(article)
+        _refuse(actor, story, name)
+        effect = None
+        if name in _PUBLIC:
+            async with effects.watching_story(id, story.head if name is Transition.PUBLISH else None) as effect:
+                await _EFFECTS[name](actor, story, wish)
+        else:
+            await _EFFECTS[name](actor, story, wish)
         article.version += 1
         await article.save()
-        await _record(actor, article, name, wish)
+        await _record(actor, article, name, wish, effect)
         return await articles.newest(id)
 
 
@@ -194,11 +199,13 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
         live = await Live.get_or_none(article_id=id)
         if live is None:
             raise TransitionRefused("Readers do not see the story: only a live story can carry a notice.")
-        await events.lock_public()
-        await _correct(article, kind, text, "text")
-        await Live.filter(article_id=id).update(updated_at=clock.now())
+        async with effects.watching_story(id, live) as effect:
+            await _correct(article, kind, text, "text")
+            await Live.filter(article_id=id).update(updated_at=clock.now())
         await article.save(update_fields=["outdated_at"])
-        await events.record(actor, "article.corrected", article_id=id, public=True, kind=kind.value)
+        await events.record(
+            actor, "article.corrected", article_id=id, public=True, effect=effect.json(), kind=kind.value
+        )
         return await articles.newest(id)
 
 
@@ -387,7 +394,7 @@ _EVENTS = {
 }
 
 
-async def _record(actor: Actor, article: Article, name: Transition, wish: Wish) -> None:
+async def _record(actor: Actor, article: Article, name: Transition, wish: Wish, effect: effects.Effect | None) -> None:
     note = taxonomy.text(wish.note, "note")
     moments = {"publish_at": wish.publish_at, "unpublish_at": wish.unpublish_at}
     detail: dict[str, Any] = {"note": note} if note else {}
@@ -396,7 +403,8 @@ async def _record(actor: Actor, article: Article, name: Transition, wish: Wish) 
         actor,
         _EVENTS[name],
         article_id=article.id,
-        public=name in _PUBLIC,
+        public=effect is not None,
+        effect=effect.json(corrected=wish.correction is not None) if effect else None,
         status=article.status.value,
         **detail,
         **wish.detail,
@@ -474,14 +482,16 @@ async def _fire_publish(id: UUID) -> int:
         assert due is not None
         assert pinned is not None
         _check_embargo(article, now)
-        await _check(article, await Revision.get(id=pinned))
         await events.lock_public()
-        head = await Head.get(article_id=id)
-        _drop_pending_publish(article)
-        await _go_live(article, pinned, None, now=now)
-        if head.revision_id == pinned:
-            article.status = PUBLISHED
-        await _fired(article, Transition.PUBLISH, due, now)
+        revision = await Revision.get(id=pinned)
+        await _check(article, revision)
+        async with effects.watching_story(id, revision) as effect:
+            head = await Head.get(article_id=id)
+            _drop_pending_publish(article)
+            await _go_live(article, pinned, None, now=now)
+            if head.revision_id == pinned:
+                article.status = PUBLISHED
+        await _fired(article, Transition.PUBLISH, due, now, effect)
         return 1
 
 
@@ -494,9 +504,9 @@ async def _fire_unpublish(id: UUID) -> int:
         article = await articles.fetch(SYSTEM, id)
         due = article.unpublish_at
         assert due is not None
-        await events.lock_public()
-        await _unpublish(SYSTEM, await _story(article), Wish())
-        await _fired(article, Transition.UNPUBLISH, due, now)
+        async with effects.watching_story(id, None) as effect:
+            await _unpublish(SYSTEM, await _story(article), Wish())
+        await _fired(article, Transition.UNPUBLISH, due, now, effect)
         return 1
 
 
@@ -507,12 +517,12 @@ async def _claim(id: UUID, condition: str) -> datetime | None:
     return rows[0][0] if rows else None
 
 
-async def _fired(article: Article, name: Transition, due: datetime, now: datetime) -> None:
+async def _fired(article: Article, name: Transition, due: datetime, now: datetime, effect: effects.Effect) -> None:
     article.version += 1
     await article.save()
     late = round((now - due).total_seconds(), 3)
     detail = {"scheduled_for": due.isoformat(), "late_seconds": late}
-    await _record(SYSTEM, article, name, Wish(detail=detail))
+    await _record(SYSTEM, article, name, Wish(detail=detail), effect)
 
 
 @retrying

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import clock, database, events
+from cms import clock, database, effects, events
+from cms.effects import Things
 from cms.errors import Forbidden, InUse, Invalid, Issue, NotFound
 from cms.keyset import Key, Listing, Where
 from cms.media import shown, uploads
-from cms.models import Head, Live, Media, MediaKind, Upload
-from cms.permissions import SYSTEM, Action, Actor, Perspective, require, visible
+from cms.models import Author, Head, Live, Media, MediaKind, Upload
+from cms.permissions import PUBLIC, SYSTEM, Action, Actor, Perspective, require, visible
 from cms.slugs import clean_line
 from cms.taxonomy import text
 
@@ -32,6 +33,8 @@ _SEARCHED = (
 )
 _LISTED = 10
 MAX_KEYWORDS = 100
+# What of a file readers are not told.
+_STAFFS = {"creator", "ended_at", "expires_at", "keywords", "usage_terms"}
 
 
 async def update(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Media:
@@ -48,8 +51,13 @@ async def update(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Media:
         await events.lock_public()
         media = await changeable(actor, id)
         if columns:
-            await media.update_from_dict(columns).save(update_fields=columns)
-            await events.record(actor, "media.updated", subject_id=id, public=True, fields=sorted(columns))
+            async with effects.watching(Things(media=frozenset([id]))) as effect:
+                await media.update_from_dict(columns).save(update_fields=columns)
+            public = effect.toggles or (f"Media:{id}" in effect.before and not _STAFFS.issuperset(columns))
+            told = effect.json(**await _shown_by(id))
+            await events.record(
+                actor, "media.updated", subject_id=id, public=public, effect=told, fields=sorted(columns)
+            )
     shown.forget(id)
     return media
 
@@ -69,8 +77,10 @@ async def replace(actor: Actor, id: UUID, upload_id: UUID) -> Media:
         await events.lock_public()
         media = await changeable(actor, id)
         columns = {**file.columns(), "filename": upload.filename}
-        await media.update_from_dict(columns).save(update_fields=columns)
-        await events.record(actor, "media.replaced", subject_id=id, public=True)
+        async with effects.watching(Things(media=frozenset([id]))) as effect:
+            await media.update_from_dict(columns).save(update_fields=columns)
+        told = effect.json(**await _shown_by(id))
+        await events.record(actor, "media.replaced", subject_id=id, public=bool(effect.after), effect=told)
         return media
 
     media = await uploads.keep(upload, file, write)
@@ -115,7 +125,10 @@ async def end_due() -> int:
             await events.lock_public()
             await Media.filter(id__in=due).update(ended_at=clock.now())
             for id in due:
-                await events.record(SYSTEM, "media.ended", subject_id=id, public=True)
+                # Readers lost it when its time came; that it is in use says that they had it.
+                users = await _shown_by(id)
+                told = {"vanished": [f"Media:{id}"], **users} if any(users.values()) else {}
+                await events.record(SYSTEM, "media.ended", subject_id=id, public=bool(told), effect=told)
     return len(due)
 
 
@@ -144,6 +157,15 @@ def users(actor: Actor, id: UUID, stories: type[Head] | type[Live]) -> Listing:
         Key("ID", f"{table}.article_id", UUID, descending=True),
     )
     return Listing(f"{table}.article_id", table, where, keys)
+
+
+async def _shown_by(id: UUID) -> dict[str, Any]:
+    """What of an effect names those that show a file to readers, whether there are rights to it or not."""
+    stories = await _column(f"select article_id from live where {_uses('live', '$1')} order by 1", id)
+    shown = visible(PUBLIC, Author, Perspective.PUBLISHED)
+    authors = await _column(f"select id from author where portrait_media_id = $1 and {shown} order by 1", id)
+    site = await _column("select true from site where logo_media_id = $1", id)
+    return {"pointing": [str(each) for each in stories], "authors": [str(each) for each in authors], "site": bool(site)}
 
 
 def _uses(table: str, param: str) -> str:

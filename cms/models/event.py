@@ -16,7 +16,9 @@ from cms.models.people import User
 class Event(Model):
     """One thing that happened, written in its transaction; the database refuses to change or delete it.
 
-    type is e.g. "article.published". Of public events (what readers can notice) number order is commit order.
+    type is e.g. "article.published". Public events are those that readers can notice: they are numbered once more among
+    themselves (place), without gaps and in the order of their commits, and say in effect what they are to readers
+    (cms.effects). The database tells whoever listens of each (cms.live).
     """
 
     number = fields.BigIntField(primary_key=True, generated=True)
@@ -30,6 +32,8 @@ class Event(Model):
     subject_id = fields.UUIDField(null=True, description="a section, tag, author, media, list, user or token")
     public = fields.BooleanField(default=False)
     detail: dict[str, Any] = fields.JSONField()
+    place = fields.BigIntField(null=True, unique=True, description="among public events; tells nothing of the others")
+    effect: dict[str, Any] | None = fields.JSONField(null=True)
 
     actor_id: UUID | None
 
