@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from cms import database, logs, worker
+from cms import database, live, logs, worker
 from cms.http.edge import Edge
 from cms.http.files import file
 from cms.http.health import health
@@ -36,10 +37,16 @@ def create_app() -> Starlette:
     )
 
 
+class State(TypedDict):
+    """What every request finds in its state."""
+
+    feed: live.Feed
+
+
 @asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(app: Starlette) -> AsyncIterator[State]:
     logs.configure()
     async with database.open(settings(), serving=True):
         await database.check_migrations()
-        async with worker.beside():
-            yield
+        async with live.listening() as feed, worker.beside():
+            yield {"feed": feed}
