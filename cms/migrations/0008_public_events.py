@@ -28,7 +28,7 @@ TELL = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cms", "0006_jobs")]
+    dependencies = [("cms", "0007_counts")]
     initial = False
 
     operations = [
