@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import body, clock, events, ids, listings, newsroom, paths, references, taxonomy
+from cms import body, clock, events, ids, listings, newsroom, paths, references, search, taxonomy
 from cms.database import retrying, transaction
 from cms.errors import Conflict, Invalid, Issue, NotFound, TransitionRefused
 from cms.models import Article, ArticleStatus, Content, Head, Live, Revision, Site, SlugKind, User
@@ -448,6 +448,7 @@ async def _continues(actor: Actor, article: Article, expected_version: int | Non
 async def _renew_head(article: Article, revision_id: UUID) -> Head:
     await copy(revision_id, "head")
     await listings.file_head(article.id)
+    await search.file_head(article.id)
     head = await newest(article.id)
     await paths.release(SlugKind.ARTICLE, article.id, keep=await _slugs_in_use(article, head))
     return head

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import accounts, database, demo, embedded, ids, jobs, listings, logs, media
+from cms import accounts, database, demo, embedded, ids, jobs, logs, media, search
 from cms.database import DatabaseUnavailable
 from cms.errors import CMSError, NotFound
 from cms.http.server import PatientProtocol
@@ -145,11 +145,12 @@ def print_schema() -> None:
 
 @app.command(epilog="Example: cms reindex")
 def reindex() -> None:
-    """Make the tables again that are derived from stories: what is listed under tags, authors and sections.
+    """Make the tables again that are derived from stories: what is listed under tags, authors and sections, and what
+    search reads.
 
     Meanwhile stories can be read, and not saved or published.
     """
-    run(listings.reindex)
+    run(search.reindex)
 
 
 @files.command("reconcile", epilog="Example: cms media reconcile")

@@ -16,7 +16,6 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import slugs
-from cms.database import transaction
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Spread, Where
 from cms.models import Head, Live
@@ -184,7 +183,7 @@ async def refile_sections() -> None:
 
 
 async def rebuild() -> None:
-    """Make the derived tables again from nothing but the stories."""
+    """Make the derived tables again from nothing but the stories, in the caller's transaction."""
     await _rebuild("true")
     await _fetch("delete from term_count", [])
     await _fetch(
@@ -192,13 +191,6 @@ async def rebuild() -> None:
         f"union all select '{EVERY}', count(*) from live having count(*) > 0",
         [],
     )
-
-
-async def reindex() -> None:
-    """The same in a transaction of its own, in which nobody else writes a story."""
-    async with transaction():
-        await _fetch("lock table head, live in share mode", [])
-        await rebuild()
 
 
 def _under_term(columns: _Columns) -> str:

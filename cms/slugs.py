@@ -44,6 +44,11 @@ def clean_line(text: str) -> str:
     return unicodedata.normalize("NFC", _WHITE_SPACE.sub(_one_space, text)).strip()
 
 
+def without_invisible(text: str) -> str:
+    """A text without the characters that nobody sees: joiners, selectors, soft hyphens and the like."""
+    return _INVISIBLE.sub("", text)
+
+
 def identity(name: str) -> str:
     """The key under which two spellings of a name are one: "Siècle" and "siècle" are, "Ecole" and "École" are not."""
     text = unicodedata.normalize("NFD", _INVISIBLE.sub("", clean_line(name)))
@@ -96,7 +101,7 @@ def _one_space(match: re.Match[str]) -> str:
 
 
 # Latin letters that Unicode does not take apart into a plain letter and an accent.
-_ASCII = str.maketrans(
+PLAIN_LETTERS = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ŋ": "ng", "ø": "o", "ɔ": "o", "ł": "l", "đ": "d", "ð": "d",
         "ɖ": "d", "ɗ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ɨ": "i", "ȷ": "j", "ĸ": "k", "ƙ": "k", "ƒ": "f", "ɓ": "b",
@@ -119,7 +124,7 @@ _APOSTROPHE = re.compile(r"['’](?=(?:s|t|d|m|re|ve|ll)\b)|(?<=[^\W\d_a-z])['�
 
 
 def _words(text: str) -> list[str]:
-    text = unicodedata.normalize("NFD", text.lower()).translate(_ASCII)
+    text = unicodedata.normalize("NFD", text.lower()).translate(PLAIN_LETTERS)
     text = _APOSTROPHE.sub("", unicodedata.normalize("NFC", _without_latin_accents(text)))
     for symbol, words in _SPELLED:
         text = symbol.sub(words, text)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import effects, events, ids, listings, paths, references, slugs
+from cms import effects, events, ids, listings, paths, references, search, slugs
 from cms.database import retrying, transaction
 from cms.effects import Things
 from cms.errors import Conflict, Invalid, Issue, NotFound
@@ -84,6 +84,8 @@ async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
             if "aliases" in changes:
                 await _set_aliases(tag, changes["aliases"] or [])
             await tag.save()
+        if "name" in changes or "aliases" in changes:
+            await search.names_changed(id)
         moved = effects.changed_path(paths.tag_path(before[1]), paths.tag_path(tag.slug))
         told = effect.json(**moved, renamed=tag.name != before[0])
         await events.record(actor, "tag.updated", subject_id=id, public=shown, effect=told, changed=sorted(changes))
@@ -335,6 +337,8 @@ async def update_author(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> A
         async with effects.watching(things) as effect:
             shown = f"Author:{id}" in effect.before
             await _change_author(author, changes, shown)
+        if "name" in changes:
+            await search.names_changed(id)
         told = effect.json(
             **effects.changed_path(paths.author_path(slug), paths.author_path(author.slug)),
             renamed=author.name != name,
@@ -428,6 +432,7 @@ async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | Non
     tree, site = await paths.tree(), await Site.get()
     live = await references.replace(kind, id, to)
     await listings.rebuild()
+    await search.names_changed(to)
     for story in await Live.filter(article_id__in=live):
         path = paths.article_path(story, tree, site)
         if kind == "section":

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from tortoise.exceptions import BaseORMException
 
-from cms import accounts, jobs, media, previews, revisions, translations, workflow
+from cms import accounts, jobs, media, previews, revisions, search, translations, workflow
 
 log = structlog.get_logger()
 
@@ -27,7 +27,11 @@ async def _prune(payload: Mapping[str, Any]) -> None:
     await revisions.prune()
 
 
-HANDLERS: dict[str, jobs.Work] = {jobs.TRANSLATIONS: _alert_translations, jobs.PRUNE: _prune}
+HANDLERS: dict[str, jobs.Work] = {
+    jobs.TRANSLATIONS: _alert_translations,
+    jobs.PRUNE: _prune,
+    jobs.INDEX: search.refile,
+}
 
 
 async def _do_jobs() -> None:

@@ -15,7 +15,7 @@ import structlog
 from tortoise import connections
 from tortoise.exceptions import BaseORMException
 
-from cms import articles, clock, effects, events, listings, paths, revisions, taxonomy, translations
+from cms import articles, clock, effects, events, listings, paths, revisions, search, taxonomy, translations
 from cms.checklist import checklist
 from cms.database import retrying, transaction
 from cms.errors import CMSError, Embargoed, Forbidden, Invalid, Issue, TransitionRefused
@@ -435,6 +435,7 @@ async def _go_live(
     )
     await Live.filter(article_id=article.id).update(updated_at=now)
     await listings.file_live(article.id)
+    await search.file_live(article.id)
     await _make_slugs_public(await Live.get(article_id=article.id))
 
 
@@ -445,6 +446,7 @@ async def _make_slugs_public(live: Live) -> None:
 
 
 async def _take_down(article: Article, reason: GoneReason, notice: str | None) -> None:
+    await search.drop_live(article.id)
     await Live.filter(article_id=article.id).delete()
     _drop_pending_publish(article)
     article.unpublish_at = None

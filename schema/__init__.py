@@ -25,6 +25,7 @@ from schema.problems import ProblemHandler
 from schema.queue import QueueQuery
 from schema.routes import RedirectRule, RoutesQuery
 from schema.scalars import SCALARS
+from schema.search import SearchQuery
 from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
@@ -40,6 +41,7 @@ Query = merge_types(
         PreviewsQuery,
         QueueQuery,
         MediaQuery,
+        SearchQuery,
     ),
 )
 Mutation = merge_types(

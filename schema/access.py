@@ -40,6 +40,7 @@ QUERIES: dict[str, Reader] = {
     "preview": Reader.ANYONE,
     "redirects": Reader.ANYONE,
     "route": Reader.ANYONE,
+    "search": Reader.ANYONE,
     "section": Reader.ANYONE,
     "sections": Reader.ANYONE,
     "sessions": Reader.STAFF,

@@ -38,7 +38,9 @@ from cms.keyset import DEFAULT_PAGE
 WEIGHTS = {
     **dict.fromkeys(("totalCount", "articleCount", "history", "checklist"), 5),
     **dict.fromkeys((f"Body.{view}" for view in ("html", "markdown", "text", "portableText", "blocks")), 3),
+    **dict.fromkeys(("highlight", "didYouMean"), 5),
     "facets": 50,
+    "search": 20,
     "__schema": 500,
     "__type": 50,
 }

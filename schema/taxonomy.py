@@ -127,7 +127,9 @@ class Author(Node):
 
 _IdArg = Annotated[strawberry.ID | None, described("Its id. Give this or slug.")]
 _SlugArg = Annotated[str | None, described("Its slug. Give this or id.")]
-_QueryArg = Annotated[str | None, described("Only those whose name has a word that starts so, in any case.")]
+_QueryArg = Annotated[
+    str | None, described("Only those whose name has a word that starts so; case and accents do not count.")
+]
 
 
 async def one(info: Info, model: type[Any], id: str | None, slug: str | None) -> Any:
@@ -145,14 +147,15 @@ def _named(info: Info, model: type[Any], paging: Paging, wanted: str | None) -> 
     where = Where([visible(info.context.actor, model, info.context.perspective)])
     if wanted is not None:
         prefix = slugs.identity(wanted).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        starts, inside = where.param(f"{prefix}%"), where.param(f"% {prefix}%")
+        starts = f"without_accents({where.param(f'{prefix}%')})"
+        inside = f"without_accents({where.param(f'% {prefix}%')})"
         if model is models.Tag:
             where.add(
                 "exists (select from tag_name n where n.tag_id = tag.id "
-                f"and (n.key like {starts} or n.key like {inside}))"
+                f"and (n.folded like {starts} or n.folded like {inside}))"
             )
         else:
-            where.add(f"(author.key like {starts} or author.key like {inside})")
+            where.add(f"(author.folded like {starts} or author.folded like {inside})")
     keys = (Key("NAME", f"{table}.name", str), Key("ID", f"{table}.id", UUID))
 
     async def load(found: list[UUID]) -> list[Any]:

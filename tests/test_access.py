@@ -46,6 +46,7 @@ QUERIES = {
     "preview": ".......",
     "redirects": ".......",
     "route": ".......",
+    "search": ".......",
     "section": ".......",
     "sections": ".......",
     "sessions": "uff....",

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
     errors settings logs ids clock slugs | vips embedded mail | body | models | database permissions |
     events live purge keyset references jobs |
-    checklist listings paths effects | media taxonomy | accounts newsroom | articles |
+    checklist listings paths effects | search | media taxonomy | accounts newsroom | articles |
     comments previews queue revisions translations | locks routes | workflow |
     worker importers exporters feeds demo | schema | http | app | cli | migrations
 """

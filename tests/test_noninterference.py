@@ -18,9 +18,10 @@ import pytest
 from cms import listings, permissions
 from cms.models import Head, Live, Tag
 from cms.permissions import Perspective
+from cms.search import finding
 from schema.context import Context
 from schema.loaders import Loaders
-from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, filters, questions, vary, vocabulary, world
+from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, filters, questions, searches, vary, vocabulary, world
 
 _QUICK, _LONG = 120, 500
 _ODD = 40
@@ -110,7 +111,7 @@ def without_errors_of_one_null(answer: Answer) -> object:
 @pytest.mark.parametrize("viewer", VIEWERS)
 async def test_hidden_data_changes_no_answer(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
-        documents = [*questions(words, count=_QUICK, odd=_ODD, seed=1), *filters(words)]
+        documents = [*questions(words, count=_QUICK, odd=_ODD, seed=1), *filters(words), *searches(words)]
         assert await first_difference(first, second, viewer, documents) is None
 
 
@@ -204,7 +205,22 @@ def leak_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Loaders, "visible_many", heads)
 
 
-LEAKS = [leak_relation, leak_count, leak_filter, leak_order, leak_error, leak_headline]
+def leak_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranking of live stories looks at drafts."""
+    monkeypatch.setitem(finding._TABLES, Perspective.PUBLISHED, finding._Table("head_search", "live", "updated_at"))
+
+
+def leak_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was meant is taken from words of drafts."""
+
+    async def meant(self: finding.Found) -> str | None:
+        words = [each.headline.lower().split()[0] for each in await Head.all().order_by("headline")]
+        return next((each for each in words if finding.distance(self.query.text, each) == 1), None)
+
+    monkeypatch.setattr(finding.Found, "did_you_mean", meant)
+
+
+LEAKS = [leak_search, leak_suggestion, leak_relation, leak_count, leak_filter, leak_order, leak_error, leak_headline]
 
 
 @pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.__name__)
@@ -212,6 +228,6 @@ async def test_a_planted_leak_is_caught(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, leak: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     async with two_worlds(stage, "public") as (first, second, words):
-        documents = [*questions(words, count=5 * _QUICK, odd=0, seed=1), *filters(words)]
+        documents = [*questions(words, count=5 * _QUICK, odd=0, seed=1), *filters(words), *searches(words)]
         leak(monkeypatch)
         assert await first_difference(first, second, "public", documents) is not None

@@ -296,10 +296,11 @@ class Vocabulary:
     slugs: list[str]
     paths: list[str]
     cursors: list[str]
+    terms: list[str]
 
 
 async def vocabulary(worlds: list[World]) -> Vocabulary:
-    words = Vocabulary([], [], [], [])
+    words = Vocabulary([], [], [], [], [])
     for each in worlds:
         await each.run(lambda: _collect(words))
     for each in worlds:
@@ -307,11 +308,12 @@ async def vocabulary(worlds: list[World]) -> Vocabulary:
             "{articles(first: 3) {edges {cursor}}}",
             "{articles(first: 5, perspective: DRAFT) {edges {cursor}}}",
             "{tags(first: 3) {edges {cursor}}}",
+            '{search(query: "headline", first: 3) {edges {cursor}}}',
         ):
             _, _, body = await each.ask("editor", document)
             words.cursors += [part.split('"')[0] for part in body.decode().split('"cursor":"')[1:]]
     words.paths = [f"/{prefix}{slug}" for slug in words.slugs for prefix in ("", "world/", "tag/", "author/", "fr/")]
-    for listed in (words.ids, words.slugs, words.paths, words.cursors):
+    for listed in (words.ids, words.slugs, words.paths, words.cursors, words.terms):
         listed[:] = sorted(set(listed))
     return words
 
@@ -330,6 +332,9 @@ async def _collect(words: Vocabulary) -> None:
         words.ids += [ids.encode(kind, row.id) for row in await model.all()]
     for model in (Head, Live, Tag, Author, Section, StoryList):
         words.slugs += [row.slug for row in await model.all()]
+    for row in await Head.all():
+        words.terms += [row.headline, *row.headline.split(), *row.text.split()[-1:]]
+    words.terms += ["what says", "text of", '"text of lead"', "shared -lead", "headlin"]
 
 
 def questions(words: Vocabulary, *, count: int, odd: int, seed: int) -> list[str]:
@@ -340,6 +345,13 @@ def questions(words: Vocabulary, *, count: int, odd: int, seed: int) -> list[str
         graphql.print_ast(_grounded(document, words, random.Random(f"{seed}/{number}")))
         for number, document in enumerate(documents)
     ]
+
+
+def searches(words: Vocabulary) -> list[str]:
+    """A search for each word of either newsroom, and for each with a slip in it."""
+    asked = [*words.terms, *(term[1:] for term in words.terms if term.istitle() and " " not in term)]
+    fields = "totalCount didYouMean edges { score highlight node { id } } facets { tags { count tag { name } } }"
+    return [f"{{ search(query: {graphql.print_ast(graphql_string(term))}) {{ {fields} }} }}" for term in asked]
 
 
 def filters(words: Vocabulary) -> list[str]:
@@ -394,6 +406,8 @@ def _broad(count: int, seed: int) -> list[graphql.DocumentNode]:
 _STORIES = ("article", "articles", "author", "route", "section", "storyList", "tag")
 
 
+# What differs from one request to the next, whatever it asks.
+_OF_THE_MOMENT = ("lastUsedAt",)
 _INSTANTS = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
 _DEPTH = 4
 
@@ -466,6 +480,8 @@ def _grounded(document: graphql.DocumentNode, words: Vocabulary, chance: random.
 
     class Grounding(graphql.Visitor):
         def enter_field(self, node: graphql.FieldNode, *_: Any) -> graphql.FieldNode:
+            if node.name.value in _OF_THE_MOMENT:
+                return graphql.FieldNode(name=graphql.NameNode(value="__typename"))
             return graphql.FieldNode(
                 name=node.name,
                 alias=node.alias,
@@ -481,7 +497,12 @@ def _grounded(document: graphql.DocumentNode, words: Vocabulary, chance: random.
             return graphql_string(chance.choice(words.ids if kind.name == "ID" else [*words.slugs, "en", "fr"]))
 
         def leave_argument(self, node: graphql.ArgumentNode, *_: Any) -> graphql.ArgumentNode | None:
-            said = {"after": words.cursors, "before": words.cursors, "path": words.paths}.get(node.name.value)
+            said = {
+                "after": words.cursors,
+                "before": words.cursors,
+                "path": words.paths,
+                "query": words.terms,
+            }.get(node.name.value)
             if said is None or not isinstance(node.value, graphql.StringValueNode):
                 return None
             return _argument(node.name.value, graphql_string(chance.choice(said)))

@@ -28,8 +28,8 @@ _TEXTS = {
     "usage_terms": "usageTerms",
 }
 _SEARCHED = (
-    "concat_ws(' ', media.filename, media.alt_text, media.caption, media.credit, media.creator, "
-    "array_to_string(media.keywords, ' '))"
+    "without_accents(concat_ws(' ', media.filename, media.alt_text, media.caption, media.credit, media.creator, "
+    "array_to_string(media.keywords, ' ')))"
 )
 _LISTED = 10
 MAX_KEYWORDS = 100
@@ -138,7 +138,7 @@ def listing(actor: Actor, query: str | None, kind: MediaKind | None) -> Listing:
     where = Where()
     for word in (query or "").split()[:10]:
         escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        where.add(f"{_SEARCHED} ilike {where.param(f'%{escaped}%')}")
+        where.add(f"{_SEARCHED} like without_accents({where.param(f'%{escaped}%')})")
     if kind is not None:
         where.add(f"media.kind = {where.param(kind.value)}")
     keys = (Key("CREATED", "media.created_at", datetime, descending=True), Key("ID", "media.id", UUID, descending=True))

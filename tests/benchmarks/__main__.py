@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from cms import database, embedded, listings
+from cms import database, embedded, search
 from cms.settings import Settings
 from tests.benchmarks.load import Measured, measure, post
 from tests.benchmarks.newsroom import fill
@@ -48,7 +48,7 @@ async def main() -> None:
         async with database.open(Settings(database_url=url)):
             await database.migrate()
             await fill(url, wish.stories)
-            await listings.reindex()
+            await search.reindex()
         await _read(url, wish.stories, wish.seconds)
 
 

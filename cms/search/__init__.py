@@ -1,0 +1,18 @@
+"""Search: an index of words kept with every story, a query that no text can break, ranking, and what was meant."""
+
+from cms.search.finding import Found, find
+from cms.search.highlight import highlights
+from cms.search.index import drop_live, file_head, file_live, names_changed, rebuild, refile, reindex
+
+__all__ = [
+    "Found",
+    "drop_live",
+    "file_head",
+    "file_live",
+    "find",
+    "highlights",
+    "names_changed",
+    "rebuild",
+    "refile",
+    "reindex",
+]

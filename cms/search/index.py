@@ -1,0 +1,236 @@
+"""The index that search reads: live_search for what readers see, head_search for drafts, and live_word, the words that
+live stories have.
+
+It is derived from stories and the names of their tags and authors: written with a story in one transaction, after a
+change of a name by a job.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tortoise import connections
+
+from cms import events, jobs, listings
+from cms.database import retrying, transaction
+from cms.search.query import quote
+from cms.search.stems import stems
+from cms.search.words import Word, words
+
+BATCH = 200
+# What a tsvector can hold is bounded by PostgreSQL.
+MAX_POSITION = 16_383
+MAX_POSITIONS = 255
+MAX_BYTES = 600_000
+SHORTEST_SUGGESTED, LONGEST_SUGGESTED = 4, 30
+
+
+async def file_live(article_id: UUID) -> None:
+    """Index a live story. Call it whenever its Live row was written, holding the lock of what is public."""
+    await _file("live", [article_id])
+
+
+async def file_head(article_id: UUID) -> None:
+    """The same for a head."""
+    await _file("head", [article_id])
+
+
+async def drop_live(article_id: UUID) -> None:
+    """Forget a live story, before its Live row is deleted."""
+    await _recount([article_id], {})
+    await _fetch("delete from live_search where article_id = $1", [article_id])
+
+
+async def names_changed(term_id: UUID) -> None:
+    """A tag or author is called otherwise, in the transaction that this runs in: its stories will be indexed anew."""
+    await jobs.enqueue(jobs.INDEX, {"term": str(term_id)})
+
+
+async def refile(payload: Mapping[str, Any]) -> None:
+    """The job: index the stories under a term, or those that are not indexed yet, BATCH at a time."""
+    for table in ("live", "head"):
+        if term := payload.get("term"):
+            rows = await _fetch(f"select distinct article_id from {table}_term where term_id = $1 order by 1", [term])
+        else:
+            rows = await _fetch(
+                f"select article_id from {table} x where not exists "
+                f"(select from {table}_search s where s.article_id = x.article_id) order by 1",
+                [],
+            )
+        await _file_all(table, rows, _refile)
+
+
+async def rebuild() -> None:
+    """Make the whole index again, in the caller's transaction, in which nobody else may write a story."""
+    await _fetch("delete from live_word", [])
+    for table in ("live", "head"):
+        await _fetch(f"delete from {table}_search", [])
+        await _file_all(table, await _fetch(f"select article_id from {table} order by 1", []), _file)
+
+
+async def reindex() -> None:
+    """Make all that is derived from stories again, in a transaction in which nobody else writes one."""
+    async with transaction():
+        await events.lock_public()
+        await _fetch("lock table head, live in share mode", [])
+        await listings.rebuild()
+        await rebuild()
+
+
+async def _file_all(table: str, rows: Sequence[Any], file: Callable[[str, list[UUID]], Awaitable[None]]) -> None:
+    for start in range(0, len(rows), BATCH):
+        await file(table, [row[0] for row in rows[start : start + BATCH]])
+
+
+@retrying
+async def _refile(table: str, ids: Sequence[UUID]) -> None:
+    async with transaction():
+        if table == "live":
+            await events.lock_public()
+        await _file(table, ids)
+
+
+# ---------------------------------------------------------------- what a story is found by
+
+
+@dataclass(slots=True)
+class Vector:
+    """A story's words with their places and the weight of where they stand: A headline, B dek, C tags and byline, D
+    text."""
+
+    places: dict[str, list[str]] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
+    _end: int = 1
+    _bytes: int = 0
+
+    def add(self, text: str | None, weight: str, stems: Mapping[str, str | None]) -> None:
+        last = self._end - 2
+        for word in words(text or ""):
+            place = self._end + word.position
+            last = max(last, place)
+            if place > MAX_POSITION or self._bytes > MAX_BYTES:
+                break
+            for lexeme in {word.text, stems.get(word.text) or word.text}:
+                self._add(lexeme, f"{place}{weight}")
+            if _is_suggested(word):
+                self.spelled.setdefault(word.text, text[word.start : word.end].lower())  # type: ignore[index]
+        self._end = last + 2  # so that no phrase goes across
+
+    def _add(self, lexeme: str, place: str) -> None:
+        known = self.places.setdefault(lexeme, [])
+        self._bytes += len(place) + 1 if known else len(lexeme.encode()) + 10
+        if len(known) < MAX_POSITIONS:
+            known.append(place)
+
+    def __str__(self) -> str:
+        return " ".join(f"{quote(lexeme)}:{','.join(places)}" for lexeme, places in self.places.items())
+
+
+def _is_suggested(word: Word) -> bool:
+    plain = not (word.is_dense or word.is_joined or word.is_symbol)
+    return plain and SHORTEST_SUGGESTED <= len(word.text) <= LONGEST_SUGGESTED and word.text.isalpha()
+
+
+def near(word: str, depth: int = 1) -> list[int]:
+    """Numbers of a word and of what is left of it without any one of its letters (depth: so many of them): two words
+    that differ by a slip have one in common."""
+    forms = {word}
+    layer = {word}
+    for _ in range(depth):
+        layer = {each[:i] + each[i + 1 :] for each in layer for i in range(len(each))}
+        forms |= layer
+    return sorted({zlib.crc32(each.encode()) - 2**31 for each in forms})
+
+
+_SORTS = {"live": "published_at", "head": "updated_at"}
+# Names are held until the transaction ends, so that whoever changes one comes after, and indexes this story too.
+_NAMES = (
+    "select id, array(select n.name from tag_name n where n.tag_id = t.id order by n.key) || t.name from tag t "
+    "where id = any($1) order by id for share of t",
+    "select id, array[a.name] from author a where id = any($1) order by id for share of a",
+)
+
+
+async def vectors(table: str, ids: Sequence[UUID]) -> dict[UUID, Vector]:
+    """What these stories of live or head are found by. Holds the rows until the transaction ends."""
+    rows = await _fetch(
+        f"select article_id, locale, headline, kicker, dek, text, tag_ids, author_ids from {table} "
+        "where article_id = any($1) order by article_id for share",
+        [list(ids)],
+    )
+    tag_ids = sorted({id for row in rows for id in row["tag_ids"]})
+    author_ids = sorted({id for row in rows for id in row["author_ids"]})
+    names: dict[UUID, list[str]] = {}
+    for sql, wanted in zip(_NAMES, (tag_ids, author_ids), strict=True):
+        if wanted:
+            names |= {row[0]: list(dict.fromkeys(row[1])) for row in await _fetch(sql, [wanted])}
+    return {row["article_id"]: await _vector(row, names) for row in rows}
+
+
+async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Vector:
+    texts = [
+        (row["headline"], "A"),
+        (row["kicker"], "B"),
+        (row["dek"], "B"),
+        *((name, "C") for id in (*row["tag_ids"], *row["author_ids"]) for name in names.get(id, ())),
+        (row["text"], "D"),
+    ]
+    plain = {word.text for text, _ in texts for word in words(text or "") if not (word.is_dense or word.is_symbol)}
+    known = await stems(row["locale"], plain)
+    vector = Vector()
+    for text, weight in texts:
+        vector.add(text, weight, known)
+    return vector
+
+
+async def _file(table: str, ids: Sequence[UUID]) -> None:
+    found = await vectors(table, ids)
+    if table == "live":
+        await _count_words(found)
+    sort = _SORTS[table]
+    await _fetch(
+        f"insert into {table}_search (article_id, {sort}, vector) "
+        f"select x.article_id, x.{sort}, v.vector::tsvector from {table} x "
+        "join unnest($1::uuid[], $2::text[]) v (id, vector) on v.id = x.article_id "
+        f"on conflict (article_id) do update set {sort} = excluded.{sort}, vector = excluded.vector",
+        [list(found), [str(vector) for vector in found.values()]],
+    )
+
+
+# ---------------------------------------------------------------- words of live stories
+
+
+async def _count_words(found: Mapping[UUID, Vector]) -> None:
+    """Count these stories' words, which are about to be indexed, instead of those that are."""
+    counts = Counter(lexeme for vector in found.values() for lexeme in vector.places)
+    await _recount(list(found), counts)
+    spelled: dict[str, str] = {}
+    for vector in found.values():
+        spelled = vector.spelled | spelled
+    rows = await _fetch("select word from live_word where word = any($1) and spelling is null", [list(spelled)])
+    new = [row[0] for row in rows]
+    await _fetch(
+        "update live_word w set spelling = x.spelling, near = x.near::integer[] "
+        "from unnest($1::text[], $2::text[], $3::text[]) x (word, spelling, near) where w.word = x.word",
+        [new, [spelled[word] for word in new], [f"{{{','.join(map(str, near(word)))}}}" for word in new]],
+    )
+
+
+async def _recount(ids: Sequence[UUID], counts: Mapping[str, int]) -> None:
+    await _fetch(
+        "insert into live_word (word, stories) select word, sum(n) from ("
+        "select * from unnest($1::text[], $2::integer[]) x (word, n) union all "
+        "select word, -1 from live_search, unnest(tsvector_to_array(vector)) word where article_id = any($3)) x "
+        "group by word having sum(n) <> 0 "
+        "on conflict (word) do update set stories = live_word.stories + excluded.stories",
+        [list(counts), list(counts.values()), list(ids)],
+    )
+
+
+async def _fetch(sql: str, params: list[Any]) -> list[Any]:
+    return list((await connections.get("default").execute_query(sql, params))[1])
