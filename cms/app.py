@@ -9,20 +9,23 @@ from typing import TypedDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from cms import database, live, logs, worker
-from cms.http.edge import Edge
+from cms.http.edge import OTHER, Edge, always
 from cms.http.files import file
 from cms.http.health import health
 from cms.http.sessions import password, password_reset, session
 from cms.http.uploads import upload
 from cms.settings import settings
+from schema import delivery
 from schema.endpoint import graphql
+from schema.front import Front
 
 
-def create_app() -> Starlette:
+def create_app() -> ASGIApp:
     """The ASGI application. Its lifespan opens the database, and refuses one whose tables the code does not fit."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
             Route("/session", session, methods=["POST", "DELETE"]),
@@ -35,6 +38,8 @@ def create_app() -> Starlette:
         middleware=[Middleware(Edge, settings=settings())],
         lifespan=_lifespan,
     )
+    told = {**always(settings()), "Content-Security-Policy": OTHER, "X-Robots-Tag": "noindex"}
+    return Front(app, settings(), told.items())
 
 
 class State(TypedDict):
@@ -49,4 +54,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[State]:
     async with database.open(settings(), serving=True):
         await database.check_migrations()
         async with live.listening() as feed, worker.beside():
-            yield {"feed": feed}
+            with delivery.keeping(feed, settings()):
+                yield {"feed": feed}

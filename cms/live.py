@@ -56,6 +56,11 @@ class Feed:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
+    @property
+    def place(self) -> int:
+        """Of the newest public event that subscribers know of."""
+        return self._place
+
     async def catch_up(self) -> None:
         """When this returns, subscribers know of everything that was committed before it was called, or that the
         connection is lost."""

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     )
     public_query_cost: int = Field(10_000, ge=1, description="what a query of the public may cost (X-Query-Cost)")
     known_query_cost: int = Field(50_000, ge=1, description="what a query of staff and of tokens may cost")
+    answer_bytes: int = Field(64 * 1024**2, ge=0, description="memory for answers to readers, in bytes; 0 keeps none")
+    shared_cache_seconds: int = Field(
+        0, ge=0, description="how long caches before us may keep answers to readers without asking; purge them by key"
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="sites whose pages may read the API, with commas between: https://www.example.org; * for all"
     )

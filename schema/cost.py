@@ -104,6 +104,8 @@ class Cost:
             self.choices.append(choice)
 
     def of(self, variables: Mapping[str, Any]) -> int:
+        if self.is_fixed:
+            return min(self.fixed, _HUGE)
         known: dict[int, int] = {}
 
         def value(cost: Cost) -> int:

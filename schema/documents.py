@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,9 @@ Fragments = dict[str, FragmentDefinitionNode]
 _beside = ThreadPoolExecutor(1, "documents")
 
 
+_numbers = itertools.count()
+
+
 class Refused(Exception):
     """A document that is not run, and why."""
 
@@ -52,6 +56,7 @@ class Operation:
     """One operation of a valid document, with what its variables are needed for."""
 
     node: OperationDefinitionNode
+    number: int  # no other operation of this process has it
     plans: Any  # how it is read without resolvers: schema.plan.Plans
     _cost: Cost
     _filters: tuple[ValueNode, ...]
@@ -93,9 +98,16 @@ class Documents:
         self._characters = 0
         self._seen: OrderedDict[int, None] = OrderedDict()
 
+    def known(self, text: str) -> Document | None:
+        """The document, if it is kept. Whoever asks may have to be refused it still."""
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+        return found
+
     async def prepared(self, text: str, most: Size, *, introspection: bool) -> Document:
         """Raises Refused for a document that is not valid, or not for this viewer."""
-        document = self._kept.get(text)
+        document = self.known(text)
         if document is None:
             if len(text) <= SHORT:
                 document = self._prepare(text, most, introspection)
@@ -104,7 +116,6 @@ class Documents:
                 document = await loop.run_in_executor(_beside, self._prepare, text, most, introspection)
             self._keep(text, document)
         else:
-            self._kept.move_to_end(text)
             _admit(document.size, document.introspects, most, introspection)
         return document
 
@@ -129,6 +140,7 @@ class Documents:
         return {
             node.name.value if node.name else None: Operation(
                 node,
+                next(_numbers),
                 self._plan(node, fragments),
                 cost(self._schema, node, fragments),
                 tuple(filters.given(node, fragments.values())),

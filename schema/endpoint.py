@@ -46,7 +46,7 @@ async def graphql(request: Request) -> Response:
         actor = await viewer(request)
         public = actor == PUBLIC
         params = await _params(request, MAX_PUBLIC_BODY if public else MAX_BODY)
-        _check_values(params, PUBLIC_NESTING if public else KNOWN_NESTING)
+        check_values(params["query"], params.get("variables"), PUBLIC_NESTING if public else KNOWN_NESTING)
         return await _answer(request, actor, params)
     except BadRequest as error:
         return _refusal(error.status, error.message, error.code)
@@ -119,11 +119,11 @@ def _checked(params: Any) -> dict[str, Any]:
     return params
 
 
-def _check_values(params: dict[str, Any], nesting: int) -> None:
-    variables = params.get("variables")
+def check_values(text: str, variables: dict[str, Any] | None, nesting: int) -> None:
+    """Raises BadRequest for values that nothing could be done with."""
     if nests_deeper(variables, nesting):
         raise BadRequest(400, f"Lists and objects in variables stand in one another {nesting} deep at most.", TOO_LARGE)
-    if _has_nul(params["query"]) or _has_nul(orjson.dumps(variables).decode()):
+    if _has_nul(text) or _has_nul(orjson.dumps(variables).decode()):
         raise BadRequest(400, "The character U+0000 is not taken anywhere.")
 
 
@@ -152,7 +152,8 @@ async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Res
 
 async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError]]:
     try:
-        return await planned(ask), []
+        data, _ = await planned(ask)
+        return data, []
     except Unplanned:
         result = await run(ask, Context(actor=ask.actor), text)
         return result.data, result.errors or []

@@ -17,17 +17,18 @@ from cms import database
 from cms.models import TokenScope
 from cms.permissions import PUBLIC, Actor
 from cms.settings import settings
-from schema import schema
+from schema import delivery, schema
 from schema.context import Context
 from schema.documents import Document, Documents, Operation, Refused
 from schema.limits import KNOWN, too_large
 from schema.limits import PUBLIC as PUBLIC_SIZE
-from schema.plan import Entities, Plans, Unplanned
+from schema.plan import Plans, Reading, Unplanned
 
 T = TypeVar("T")
 
 # For a whole operation; a statement has its own time (cms.database).
 PUBLIC_SECONDS, KNOWN_SECONDS = 10, 60
+_TRIES = 5
 
 documents = Documents(schema._schema, partial(Plans, schema))
 
@@ -72,19 +73,25 @@ async def run(ask: Prepared, context: Context, text: str) -> ExecutionResult:
     context.document = ask.document.ast
     with database.reading() if reads and not ask.actor.is_staff else nullcontext():
         async with asyncio.timeout(seconds if reads else None):
-            return await schema.execute(
+            result = await schema.execute(
                 text, variable_values=ask.variables, operation_name=ask.name, context_value=context
             )
+        await delivery.catch_up()
+        return result
 
 
-async def planned(ask: Prepared) -> Any:
-    """The data of the answer to a reader, without resolvers. Raises Unplanned where only they can answer."""
+async def planned(ask: Prepared) -> tuple[Any, Reading]:
+    """The data of the answer to a reader, without resolvers, and what it was made of. Raises Unplanned where only they
+    can answer."""
     if not is_reader(ask.actor):
         raise Unplanned("not a reader")
     with database.reading():
-        async with asyncio.timeout(PUBLIC_SECONDS):
-            data, _ = await ask.operation.plans.read(ask.variables, Entities())
-            return data
+        for _ in range(_TRIES):
+            data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
+            # It must be of one time: rows and what is kept, and what was answered before on the same connection.
+            if await delivery.is_current(await reading.newest()):
+                return data, reading
+    raise Unplanned("too much is happening")
 
 
 def is_reader(actor: Actor) -> bool:

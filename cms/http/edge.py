@@ -16,7 +16,7 @@ from schema.errors import BAD_REQUEST, UNAVAILABLE, masked
 # Two of one of these would let us and a proxy before us read two different requests.
 _ONCE = ("authorization", "content-length", "content-type", "cookie", "host", "origin", "transfer-encoding")
 _HTML = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
-_OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
+OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _METHODS = "GET, POST, PUT, DELETE"
 _ASKED = "authorization, content-type, x-requested-with"
 _TOLD = "etag, location, retry-after, x-query-cost"
@@ -32,14 +32,7 @@ class Edge:
         self._app = app
         self._origins = frozenset(settings.cors_origins)
         self._credentials = settings.cors_credentials
-        self._always = {
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "private, no-store",
-        }
-        if settings.base_url.startswith("https:"):
-            self._always["Strict-Transport-Security"] = f"max-age={_YEAR}"
+        self._always = {**always(settings), "Cache-Control": "private, no-store"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,7 +68,7 @@ class Edge:
         is_html = headers.get("content-type", "").startswith("text/html")
         for name, value in self._always.items():
             headers.setdefault(name, value)
-        headers.setdefault("Content-Security-Policy", _HTML if is_html else _OTHER)
+        headers.setdefault("Content-Security-Policy", _HTML if is_html else OTHER)
         if is_html:
             headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.add_vary_header("Origin")
@@ -90,6 +83,18 @@ class Edge:
         headers["Access-Control-Max-Age"] = "600"
         if self._credentials:
             headers["Access-Control-Allow-Credentials"] = "true"
+
+
+def always(settings: Settings) -> dict[str, str]:
+    """The headers that every answer bears."""
+    found = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if settings.base_url.startswith("https:"):
+        found["Strict-Transport-Security"] = f"max-age={_YEAR}"
+    return found
 
 
 class _CutOff(Exception):

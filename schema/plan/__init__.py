@@ -7,9 +7,20 @@ what they would (tests/test_plans.py compares them).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphql import FragmentDefinitionNode, OperationDefinitionNode, OperationType, VariableNode
+from graphql import (
+    ArgumentNode,
+    DirectiveNode,
+    FragmentDefinitionNode,
+    NamedTypeNode,
+    Node,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+)
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry import Schema
 
@@ -35,36 +46,43 @@ class Plans:
     ) -> None:
         self._schema, self._operation, self._fragments = schema, operation, fragments
         self._switches = sorted(_switches(operation, fragments))
+        self._plain = _plain(operation)
+        self._asks_perspective = any(
+            node.name.value == "perspective" for node in _nodes(operation, fragments) if isinstance(node, ArgumentNode)
+        )
+        # Whatever the variables, it has something that plans cannot do.
+        self.is_hopeless = operation.operation is not OperationType.QUERY
         self._made: dict[tuple[Any, ...], Getter | None] = {}
 
     async def read(self, given: dict[str, Any], entities: Entities) -> tuple[Any, Reading]:
         """The data of the answer, ready to be printed, and what it was made of. Raises Unplanned."""
-        variables = self._variables(given)
-        reading = Reading(variables, entities)
+        reading = Reading(self._variables(given), entities)
         try:
-            self._check_perspective(given)
-            build = self._build(variables)
-            return await reading.until_complete(build), reading
+            if self._asks_perspective and self._perspective(given) is not Perspective.PUBLISHED:
+                raise Unplanned("DRAFT")
+            return await reading.until_complete(self._build(reading.variables)), reading
         except CMSError as error:
             raise Unplanned(error.message) from None
 
-    def _check_perspective(self, given: dict[str, Any]) -> None:
-        if of_operation(self._operation, self._fragments, given, PUBLIC) is not Perspective.PUBLISHED:
-            raise Unplanned("DRAFT")
+    def _perspective(self, given: dict[str, Any]) -> Perspective:
+        return of_operation(self._operation, self._fragments, given, PUBLIC)
 
-    def _variables(self, given: dict[str, Any]) -> VariableValues | None:
-        definitions = self._operation.variable_definitions
-        if not definitions:
-            return None
-        found = get_variable_values(self._schema._schema, definitions, given)
-        if not isinstance(found, VariableValues):
+    def _variables(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What was given, coerced; most are of types whose values are what they are."""
+        if self._plain is not None:
+            found = {name: given[name] for name in self._plain if name in given}
+            if all(type(value) is self._plain[name] for name, value in found.items()) and len(found) == len(
+                self._plain
+            ):
+                return found
+        values = get_variable_values(self._schema._schema, self._operation.variable_definitions or (), given)
+        if not isinstance(values, VariableValues):
             raise Unplanned("variables")
-        return found
+        return values.coerced
 
-    def _build(self, variables: VariableValues | None) -> Getter:
-        values = variables.coerced if variables is not None else {}
+    def _build(self, variables: dict[str, Any]) -> Getter:
         try:
-            stand = tuple(values[name] for name in self._switches)
+            stand = tuple(variables[name] for name in self._switches)
         except KeyError:
             raise Unplanned("a switch without a value") from None
         if stand not in self._made:
@@ -77,23 +95,43 @@ class Plans:
         return build
 
     def _compile(self, switches: dict[str, bool]) -> Getter | None:
-        if self._operation.operation is not OperationType.QUERY:
+        if self.is_hopeless:
             return None
         compiler = Compiler(self._schema, self._operation, self._fragments, switches)
         try:
             return compiler.object("Query", [self._operation.selection_set])
         except Unplanned:
+            self.is_hopeless = not self._switches
             return None
 
 
-def _switches(operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]) -> set[str]:
-    """The variables that @skip and @include name."""
-    found: set[str] = set()
+def _nodes(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[Node]:
+    """The arguments of fields and of directives of an operation and its fragments, the latter as DirectiveNode."""
     sets = [operation.selection_set, *(each.selection_set for each in fragments.values())]
     while sets:
         for node in sets.pop().selections:
-            values = [argument.value for each in node.directives or () for argument in each.arguments or ()]
-            found.update(value.name.value for value in values if isinstance(value, VariableNode))
+            yield from node.directives or ()
+            yield from getattr(node, "arguments", None) or ()
             if inner := getattr(node, "selection_set", None):
                 sets.append(inner)
+
+
+def _switches(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
+    """The variables that @skip and @include name."""
+    directives = [node for node in _nodes(operation, fragments) if isinstance(node, DirectiveNode)]
+    values = [argument.value for each in directives for argument in each.arguments or ()]
+    return {value.name.value for value in values if isinstance(value, VariableNode)}
+
+
+def _plain(operation: OperationDefinitionNode) -> dict[str, type] | None:
+    """The variables of an operation by their Python types, where all are texts, whole numbers or truths."""
+    found = {}
+    for each in operation.variable_definitions or ():
+        type_ = each.type.type if isinstance(each.type, NonNullTypeNode) else each.type
+        if not isinstance(type_, NamedTypeNode) or type_.name.value not in _TYPES:
+            return None
+        found[each.variable.name.value] = _TYPES[type_.name.value]
     return found
+
+
+_TYPES: dict[str, type] = {"ID": str, "String": str, "Boolean": bool}

@@ -46,7 +46,7 @@ class _Links:
         }
         if reading.missing:
             return None
-        reading.stories.update(articles)
+        reading.shown["article"].update(articles)
         return body.Links(articles=articles, media=_targets_of(files, reading))
 
 

@@ -25,6 +25,7 @@ class Entities:
     def __init__(self) -> None:
         self.kept: dict[Source, dict[Any, Any]] = {}
         self.turn = 0
+        self._slugs: dict[UUID, str] = {}
 
     def keep(self, source: Source, found: Mapping[Any, Any], turn: int) -> None:
         if turn == self.turn:
@@ -32,20 +33,23 @@ class Entities:
             if len(rows) + len(found) > _MOST:
                 rows.clear()
             rows.update(found)
+            if isinstance(source, _BySlug):
+                self._slugs.update((row.id, slug) for slug, row in found.items())
 
     def forget(self, id: UUID) -> None:
         """Something happened to the tag, author or file with this id, or to whether readers are shown it."""
         self.turn += 1
+        slug = self._slugs.pop(id, None)
         for source, rows in self.kept.items():
             if isinstance(source, _ByKey):
                 rows.pop(id, None)
-            elif isinstance(source, _BySlug):
-                for slug in [slug for slug, row in rows.items() if row.id == id]:
-                    del rows[slug]
+            elif slug is not None and isinstance(source, _BySlug):
+                rows.pop(slug, None)
 
     def clear(self) -> None:
         self.turn += 1
         self.kept.clear()
+        self._slugs.clear()
 
 
 class _Kept(Source):

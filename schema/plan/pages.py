@@ -42,8 +42,10 @@ class Wish:
 class Pages(Source):
     """One page of a list of stories, by the section, tag or author whose list it is; None for that of all stories."""
 
-    def __init__(self, c: Compiler, asked: Asked) -> None:
-        self._arguments = c.arguments(asked)
+    is_marked = True
+
+    def __init__(self, c: Compiler, asked: Asked, kind: str) -> None:
+        self._arguments, self._kind = c.arguments(asked), kind
         self.stories: Stories | None = None
         self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
         self.facets = _Facets(self)
@@ -56,8 +58,10 @@ class Pages(Source):
         return stories
 
     def build(self, term_id: UUID | None, reading: Reading) -> Any:
-        reading.lists.add(term_id)
-        if not self.wish(reading).is_plain:
+        reading.lists.add((self._kind, term_id))
+        wish = self.wish(reading)
+        reading.names = reading.names or wish.filter is not None
+        if not wish.is_plain:
             reading.get(self, term_id)  # whatever is asked of the page: its arguments must be right
         return self._build(term_id, reading)
 
@@ -98,13 +102,13 @@ class Pages(Source):
 
     async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
         stories, paging = self.stories or Stories.bare(), self.wish(reading).paging
-        sql, _ = listing.statement(paging, f"u.id, {stories.sql('live')}")
+        sql, _ = listing.statement(paging, f"{stories.sql('live')}, u.id")
         rows = await reading.fetch(
             f"select x.* from unnest($1::uuid[]) u(id) cross join lateral ({sql.replace('$1', 'u.id')}) x", keys
         )
         found: dict[UUID, list[Any]] = {key: [] for key in keys}
         for row in rows:
-            found[row[0]].append(row[1:])
+            found[row[len(stories.columns)]].append(row)
         return {key: listing.page_of(each, paging) for key, each in found.items()}
 
 
@@ -147,9 +151,9 @@ class _Facets(Source):
         }
 
 
-def connection(c: Compiler, asked: Asked) -> Getter:
-    """The getter of an ArticleConnection, of the key of whose list it is."""
-    return Pages(c, asked).build
+def connection(c: Compiler, asked: Asked, kind: str = "") -> Getter:
+    """The getter of an ArticleConnection, of the key of whose list it is: a section, tag or author."""
+    return Pages(c, asked, kind).build
 
 
 @field("ArticleConnection", "nodes")
@@ -240,6 +244,8 @@ def _facet(name: str, type_name: str, entity: str, find: Any) -> None:
             if not 0 <= first <= MAX_FACETS:
                 raise Unplanned("first")
             counts = reading.get(scope.facets, (term_id, name, first)) or ()
+            if name != "sections":
+                reading.shown[entity].update(key for key, _ in counts)
             found = [(find(reading, key), count) for key, count in counts]
             return [inner(each, reading) for each in found if each[0] is not None]
 

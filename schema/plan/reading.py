@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from graphql.execution.values import VariableValues
-
 from cms import database
 from cms.models import Media
 from schema.plan.selection import Unplanned
@@ -18,12 +16,18 @@ from schema.plan.selection import Unplanned
 if TYPE_CHECKING:
     from schema.plan.entities import Entities
 
+# The newest public event when a statement ran.
+MARK = "(select max(place) from event)"
+_ALL = ("", None)
+_KINDS = ("article", "tag", "author", "media", "list")
 # More rounds than the deepest document has levels.
 _ROUNDS = 40
 
 
 class Source:
-    """Something that can be fetched by keys, many in one go."""
+    """Something that can be fetched by keys, many in one go. is_marked: by statements whose first column is MARK."""
+
+    is_marked = False
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
         """What there is of these keys; the others are not there, or not to be seen."""
@@ -32,16 +36,22 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """variables are None for an operation that has none. stories are those that the answer shows,
-    lists the sections, tags and authors of whose lists it shows something; None stands for that of all stories."""
+    """variables are coerced.
 
-    variables: VariableValues | None
+    The answer is as it is as long as nothing happens to the site and its sections, to what it shows, nor to the lists
+    of stories that it shows something of, as (kind, id): those of sections, tags and authors; without id, that of all.
+    What is not there shows the list of all: it may come. names: it went by slugs, in a filter or of what is not there.
+    """
+
+    variables: dict[str, Any]
     entities: Entities
-    arguments: dict[int, dict[str, Any]] = field(default_factory=dict)
     memory: dict[Any, Any] = field(default_factory=dict)
-    stories: set[UUID] = field(default_factory=set)
-    lists: set[UUID | None] = field(default_factory=set)
-    files: set[UUID] = field(default_factory=set)
+    shown: dict[str, set[UUID]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
+    lists: set[tuple[str, UUID | None]] = field(default_factory=set)
+    slugs: set[str] = field(default_factory=set)
+    names: bool = False
+    mark: int = 0
+    is_marked: bool = True
     ends_at: datetime | None = None
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
@@ -67,9 +77,16 @@ class Reading:
         for key in wanted:
             had[key] = found.get(key)
 
+    def miss(self, slug: str | None = None) -> None:
+        """The answer says that something is not there."""
+        self.lists.add(_ALL)
+        self.names = True
+        if slug is not None:
+            self.slugs.add(slug)
+
     def show(self, file: Media) -> None:
         """The answer shows this file, as long as there are rights to it."""
-        self.files.add(file.id)
+        self.shown["media"].add(file.id)
         if file.expires_at is not None:
             self.ends_at = file.expires_at if self.ends_at is None else min(self.ends_at, file.expires_at)
 
@@ -81,8 +98,21 @@ class Reading:
             missing, self.missing = self.missing, {}
             for source, keys in missing.items():
                 wanted = list(keys)
+                self.is_marked = self.is_marked and source.is_marked
                 self.put(source, await source.load(wanted, self), wanted)
         raise Unplanned("too many rounds")
 
     async def fetch(self, sql: str, *params: Any) -> list[Any]:
-        return await database.rows(sql, *params)
+        """Rows of a statement whose first column is MARK."""
+        rows = await database.rows(sql, *params)
+        if rows:
+            self.mark = max(self.mark, rows[0][0] or 0)
+        else:
+            self.is_marked = False
+        return rows
+
+    async def newest(self) -> int:
+        """The place of the newest public event that anything in the answer may have come after."""
+        if not self.is_marked:
+            self.mark = (await database.rows(f"select {MARK}"))[0][0] or 0
+        return self.mark

@@ -46,7 +46,7 @@ def _article(c: Compiler, asked: Asked, scope: Any) -> Getter:
         else:
             locale = given.get("locale") or _own_locale(reading)
             row = None if locale is None else reading.get(by_slug, (locale, slug))
-        return None if row is None else stories.build(row, reading)
+        return reading.miss(slug) if row is None else stories.build(row, reading)
 
     return get
 
@@ -101,7 +101,12 @@ def _term(name: str, type_name: str, by_slug: Source) -> None:
             if id is not None:
                 raise Unplanned("id")
             row = reading.entity(by_slug, slug)
-            return None if row is None else inner(row, reading)
+            if row is None:
+                return reading.miss(slug)
+            # Readers see it as long as it has a story.
+            reading.shown[name].add(row.id)
+            reading.lists.add((name, row.id))
+            return inner(row, reading)
 
         return get
 
@@ -116,7 +121,12 @@ def _story_list(c: Compiler, asked: Asked, scope: Any) -> Getter:
     arguments, inner = c.arguments(asked), c.object("StoryList", asked.sets)
 
     def get(root: Any, reading: Reading) -> Any:
-        row = reading.get(_LISTS, arguments(reading)["slug"])
-        return None if row is None else inner(row, reading)
+        slug = arguments(reading)["slug"]
+        row = reading.get(_LISTS, slug)
+        if row is None:
+            return reading.miss(slug)
+        reading.shown["list"].add(row.id)
+        reading.lists.add(("", None))  # one of its stories may be taken down, and with the last one it goes
+        return inner(row, reading)
 
     return get

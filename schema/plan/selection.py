@@ -7,7 +7,8 @@ the resolvers do: then the whole operation is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,13 +17,18 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLBoolean,
     GraphQLError,
     GraphQLField,
+    GraphQLID,
+    GraphQLInt,
     GraphQLObjectType,
+    GraphQLString,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    get_nullable_type,
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
@@ -158,21 +164,37 @@ class Compiler:
 
     def arguments(self, asked: Asked) -> Arguments:
         """The arguments of a field as its resolver would get them; raises Unplanned for what it would refuse."""
-        node, definition = asked.nodes[0], asked.definition
-        if not any(_has_variable(each.value) for each in node.arguments or ()):
-            given = self._arguments(asked, None)
-            return pure(lambda reading: given)
+        node = asked.nodes[0]
+        given = {each.name.value: each.value for each in node.arguments or () if _has_variable(each.value)}
+        if not given:
+            constant = self._arguments(asked, None)
+            return pure(lambda reading: constant)
+        if all(isinstance(value, VariableNode) for value in given.values()) and all(
+            _is_simple(asked.definition.args[name].type) for name in given
+        ):
+            return self._simple(asked, given)
 
         def get(reading: Reading) -> dict[str, Any]:
-            found = reading.arguments.get(id(node))
+            found = reading.memory.get(node)
             if found is None:
-                found = reading.arguments[id(node)] = self._arguments(asked, reading.variables)
+                found = reading.memory[node] = self._arguments(asked, reading.variables)
             return found
 
-        assert definition.args
         return get
 
-    def _arguments(self, asked: Asked, variables: VariableValues | None) -> dict[str, Any]:
+    def _simple(self, asked: Asked, given: dict[str, Any]) -> Arguments:
+        """Arguments whose variables hold texts and numbers: they are what they are."""
+        constant = self._arguments(_without(asked, given.keys()), None)
+        pairs = [(snake(name), value.name.value) for name, value in given.items()]
+
+        def get(reading: Reading) -> dict[str, Any]:
+            values = reading.variables
+            return constant | {name: values[variable] for name, variable in pairs if variable in values}
+
+        return get
+
+    def _arguments(self, asked: Asked, values: dict[str, Any] | None) -> dict[str, Any]:
+        variables = None if values is None else VariableValues({}, values)
         try:
             given = get_argument_values(asked.definition, asked.nodes[0], variables)
         except GraphQLError as error:
@@ -218,6 +240,7 @@ class Compiler:
 
 
 _PRINTED = 4_096
+_SIMPLE = (GraphQLString, GraphQLID, GraphQLInt, GraphQLBoolean)
 
 
 def _has_variable(value: Any) -> bool:
@@ -225,6 +248,20 @@ def _has_variable(value: Any) -> bool:
         return True
     parts = getattr(value, "values", None) or [each.value for each in getattr(value, "fields", ())]
     return any(_has_variable(each) for each in parts)
+
+
+def _without(asked: Asked, names: Collection[str]) -> Asked:
+    """The field without these arguments, none of which it must have."""
+    old, definition = asked.nodes[0], copy(asked.definition)
+    kept = tuple(each for each in old.arguments or () if each.name.value not in names)
+    node = FieldNode(name=old.name, arguments=kept, loc=old.loc)
+    definition.args = {name: each for name, each in definition.args.items() if name not in names}
+    return Asked(asked.key, asked.name, [node], definition)
+
+
+def _is_simple(type_: Any) -> bool:
+    """Whether values of the type are texts, whole numbers or truths, as they come."""
+    return get_nullable_type(type_) in _SIMPLE
 
 
 def _constant(value: Any) -> Getter:

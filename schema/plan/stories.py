@@ -17,7 +17,7 @@ from cms.permissions import Perspective
 from schema.articles import MAX_RELATED, byline_text
 from schema.plan.entities import AUTHORS, MEDIA, SITE, TAGS, TREE
 from schema.plan.pictures import use
-from schema.plan.reading import Reading, Source
+from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain, snake
 from schema.scalars import print_instant
 
@@ -48,7 +48,8 @@ _TYPES = {
     "first_published_at": "timestamptz",
     "translation_group": "uuid",
 }
-ID = 0
+# Where every row has its story's id: behind the mark.
+ID = 1
 
 
 class Stories(Source):
@@ -58,15 +59,18 @@ class Stories(Source):
     statement, their columns in the same places.
     """
 
+    is_marked = True
+
     def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
-        self.columns: list[str] = parent.columns if parent is not None else ["article_id"]
+        self.columns: list[str] = parent.columns if parent is not None else [MARK, "article_id"]
         self._used = {"article_id"}
+        self._sql: dict[str, tuple[int, str]] = {}
         self.is_related = parent is not None
         self.related: Stories | None = None
         build = c.object("Article", sets, self)
 
         def shown(row: Any, reading: Reading) -> Any:
-            reading.stories.add(row[ID])
+            reading.shown["article"].add(row[ID])
             return build(row, reading)
 
         self.build: Getter = shown
@@ -75,7 +79,8 @@ class Stories(Source):
     def bare(cls) -> Stories:
         """A selection of nothing, whose rows hold the columns that are asked for by hand."""
         made = cls.__new__(cls)
-        made.columns, made._used, made.is_related, made.related = ["article_id"], {"article_id"}, False, None
+        made.columns, made._used, made.is_related, made.related = [MARK, "article_id"], {"article_id"}, False, None
+        made._sql = {}
         return made
 
     def column(self, name: str) -> int:
@@ -86,8 +91,15 @@ class Stories(Source):
         return self.columns.index(name)
 
     def sql(self, table: str) -> str:
-        """What is selected from a table of live stories."""
-        return ", ".join(f"{table}.{name}" if name in self._used else f"null::{_TYPES[name]}" for name in self.columns)
+        """What is selected from a table of live stories, once everything is compiled."""
+        found = self._sql.get(table)
+        if found is not None and found[0] == len(self.columns):
+            return found[1]
+        mark = "null::bigint" if self.is_related else MARK
+        own = (f"{table}.{name}" if name in self._used else f"null::{_TYPES[name]}" for name in self.columns[1:])
+        made = ", ".join((mark, *own))
+        self._sql[table] = (len(self.columns), made)
+        return made
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[UUID, Any]:
         return await self._found(reading, "a.article_id = any($1)", keys)
@@ -118,6 +130,8 @@ class Stories(Source):
 class BySlug(Source):
     """Live stories by (locale, slug)."""
 
+    is_marked = True
+
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
 
@@ -128,6 +142,8 @@ class BySlug(Source):
 
 class _Translations(Source):
     """Live stories by the group of translations they belong to, in the order of their locales."""
+
+    is_marked = True
 
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
@@ -227,6 +243,7 @@ def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     place, inner = scope.column("tag_ids"), c.printed("Tag", asked.sets)
 
     def get(row: Any, reading: Reading) -> list[Any]:
+        reading.shown["tag"].update(row[place])
         tags = [reading.entity(TAGS, id) for id in row[place]]
         return [inner(tag, reading) for tag in tags if tag is not None]
 
@@ -242,6 +259,7 @@ def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     )
 
     def get(row: Any, reading: Reading) -> list[Any]:
+        reading.shown["author"].update(row[people])
         entries = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
         return [inner(entry, reading) for entry in entries if entry[0] is not None]
 
@@ -262,6 +280,7 @@ def _byline_text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     place = scope.column("author_ids")
 
     def get(row: Any, reading: Reading) -> str | None:
+        reading.shown["author"].update(row[place])
         authors = [reading.entity(AUTHORS, id) for id in row[place]]
         return byline_text([author.name for author in authors if author is not None])
 

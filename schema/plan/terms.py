@@ -143,22 +143,23 @@ class _Counts(Source):
 _COUNTS = _Counts()
 
 
-def _articles(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    get = connection(c, asked)
-    return lambda row, reading: get(row.id, reading)
+def _term(kind: str) -> None:
+    @field(kind, "articles")
+    def articles(c: Compiler, asked: Asked, scope: Any) -> Getter:
+        get = connection(c, asked, kind.lower())
+        return lambda row, reading: get(row.id, reading)
 
+    @field(kind, "articleCount")
+    def article_count(c: Compiler, asked: Asked, scope: Any) -> Getter:
+        def get(row: Any, reading: Reading) -> int:
+            reading.lists.add((kind.lower(), row.id))
+            return reading.get(_COUNTS, row.id) or 0
 
-def _article_count(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    def get(row: Any, reading: Reading) -> int:
-        reading.lists.add(row.id)
-        return reading.get(_COUNTS, row.id) or 0
-
-    return get
+        return get
 
 
 for _kind in ("Section", "Tag", "Author"):
-    field(_kind, "articles")(_articles)
-    field(_kind, "articleCount")(_article_count)
+    _term(_kind)
 
 
 # ---------------------------------------------------------------- lists kept by hand
@@ -182,6 +183,7 @@ def _listed(c: Compiler, asked: Asked, scope: Any) -> Getter:
         first = arguments(reading).get("first", 20)
         if not 0 <= first <= 100:
             raise Unplanned("first")
+        reading.shown["list"].add(row.id)
         rows = [reading.get(stories, id) for id in row.article_ids]
         return [stories.build(each, reading) for each in [each for each in rows if each is not None][:first]]
 

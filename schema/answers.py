@@ -1,0 +1,178 @@
+"""Answers to readers that are kept, as bytes, until something that they show changes.
+
+Each is stored with the keys of what it was made of; an event changes keys. Nothing is searched when something happens:
+an answer is looked at when it is asked for again, once for all that has happened since. So an answer that was being
+made while something of it changed is as old as its beginning, whenever it is stored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+from uuid import UUID
+
+from cms import clock, purge
+from cms.models import Event
+from cms.paths import MAX_SLUG
+from schema.plan import Entities, Reading
+
+KEY = 16
+# The list of all stories, and the slugs of tags, authors and lists.
+STORIES, NAMES = b"\0" * KEY, b"\1" + b"\0" * (KEY - 1)
+# Of what a key costs in memory; of what an answer costs besides its bytes.
+_OVERHEAD = 400
+# So many keys are known to have changed; then everything older is dropped.
+_MOST_CHANGED = 200_000
+NEVER = float("inf")
+
+
+class Answer(NamedTuple):
+    """body in one encoding. turn: nothing of it had changed by then. ends_at: by the clock, or infinite."""
+
+    turn: int
+    ends_at: float
+    body: bytes
+    etag: bytes
+    cost: int
+    keys: bytes
+    tags: bytes = b""  # for caches before us, with spaces between
+    encoding: bytes = b""
+
+
+def keys_of(reading: Reading) -> bytes:
+    """What an answer was made of, one key after the other."""
+    keys = {id.bytes for ids in reading.shown.values() for id in ids}
+    keys.update(STORIES if id is None else _list(id) for _, id in reading.lists)
+    if reading.names:
+        keys.add(NAMES)
+    return b"".join(sorted(keys))
+
+
+def tags_of(reading: Reading) -> list[str]:
+    """The same as caches before us know them (cms.purge). Every answer goes by the site and its sections."""
+    found = [f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids]
+    found += ["articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists]
+    found += [f"slug:{quote(slug, safe='')}" for slug in reading.slugs if len(slug) <= MAX_SLUG]
+    return ["site", "sections", *(("articles", "tags", "authors") if reading.names else ()), *found]
+
+
+def changed_by(event: Event) -> set[bytes] | None:
+    """The keys that an event changes; None where any answer may be another one."""
+    found: set[bytes] = set()
+    for key in purge.keys(event):
+        kind, _, rest = key.partition(":")
+        if kind in ("site", "sections"):
+            return None
+        if kind == "articles":
+            found.add(STORIES)
+        elif rest.endswith(":articles"):
+            found.add(_list(UUID(rest.removesuffix(":articles"))))
+        elif kind in ("article", "tag", "author", "media", "list"):
+            found.add(UUID(rest).bytes)
+        if kind in ("tag", "author", "list", "tags", "authors", "slug"):
+            found.add(NAMES)
+    return found
+
+
+def _list(id: UUID) -> bytes:
+    """The key of the stories of a section, tag or author: nothing that is shown has it."""
+    return bytes((id.bytes[0] ^ 0x80,)) + id.bytes[1:]
+
+
+class Answers:
+    """Up to so many bytes of answers, those that were asked for last. Listens to the feed of public events."""
+
+    def __init__(self, most: int) -> None:
+        self.entities = Entities()
+        self.turn = 0
+        self.bytes = 0
+        self.is_open = False
+        self.keeps = most > 0
+        self._most = most
+        self._kept: OrderedDict[tuple[object, ...], Answer] = OrderedDict()
+        self._changed: dict[bytes, int] = {}
+        self._oldest = 0
+
+    def get(self, key: tuple[object, ...]) -> Answer | None:
+        """The answer under this key, if it still stands."""
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        if found.turn != self.turn:
+            if not self._stands(found):
+                self._drop(key)
+                return None
+            found = self._kept[key] = found._replace(turn=self.turn)
+        if found.ends_at != NEVER and found.ends_at <= clock.now().timestamp():
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[object, ...], answer: Answer) -> None:
+        if not self.is_open or not self._stands(answer):
+            return
+        self._drop(key)
+        self._kept[key] = answer
+        self.bytes += _weight(answer)
+        while self.bytes > self._most:
+            old, _ = next(iter(self._kept.items()))
+            self._drop(old)
+
+    # ------------------------------------------------------------ what happens
+
+    def happened(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.place is None:
+                continue
+            keys = changed_by(event)
+            if keys is None or len(self._changed) + len(keys) > _MOST_CHANGED:
+                self.clear()
+                continue
+            self.turn += 1
+            self._changed.update(dict.fromkeys(keys, self.turn))
+            for key in keys:
+                self.entities.forget(UUID(bytes=key))
+                self.entities.forget(UUID(bytes=_list(UUID(bytes=key))))
+
+    def lost(self) -> None:
+        self.is_open = False
+        self.clear()
+
+    def restored(self) -> None:
+        self.clear()
+        self.is_open = True
+
+    def clear(self) -> None:
+        self.turn += 1
+        self._oldest = self.turn
+        self._kept.clear()
+        self._changed.clear()
+        self.bytes = 0
+        self.entities.clear()
+
+    # ------------------------------------------------------------ small rules
+
+    def _stands(self, answer: Answer) -> bool:
+        """Whether nothing that it was made of has changed since its turn."""
+        turn, keys, changed = answer.turn, answer.keys, self._changed
+        if turn < self._oldest:
+            return False
+        if turn == self.turn:
+            return True
+        return all(changed.get(keys[at : at + KEY], 0) <= turn for at in range(0, len(keys), KEY))
+
+    def _drop(self, key: tuple[object, ...]) -> None:
+        old = self._kept.pop(key, None)
+        if old is not None:
+            self.bytes -= _weight(old)
+
+
+def _weight(answer: Answer) -> int:
+    return len(answer.body) + len(answer.keys) + len(answer.tags) + _OVERHEAD
+
+
+def ends_at(reading: Reading) -> float:
+    return NEVER if reading.ends_at is None else reading.ends_at.timestamp()

@@ -1,0 +1,242 @@
+"""The fast way in, before everything else: a reader's query that has a plan is answered here, from kept bytes or by the
+plan. Whatever is not that, or not just so, goes on to the application as if nobody had looked at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import brotli  # type: ignore[import-untyped]
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cms.permissions import PUBLIC
+from cms.settings import Settings
+from schema import delivery
+from schema.answers import Answer, Answers, ends_at, keys_of, tags_of
+from schema.documents import Operation
+from schema.endpoint import MAX_PUBLIC_BODY, check_values
+from schema.execution import documents, planned, prepared
+from schema.limits import PUBLIC_NESTING
+
+Key = tuple[int, bytes, bytes]
+Headers = list[tuple[bytes, bytes]]
+
+# Whoever sends one of these is somebody, or wants something, that only the application knows.
+_GO_ON = frozenset(
+    (b"authorization", b"cookie", b"origin", b"transfer-encoding", b"content-encoding", b"expect", b"upgrade")
+)
+_ONCE = frozenset((b"host", b"content-type", b"content-length", b"accept", b"if-none-match", b"accept-encoding"))
+_JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
+_PARAMETERS = frozenset(("query", "variables", "operationName"))
+_GRAPHQL = b"application/graphql-response+json"
+# Smaller bodies fit into a packet as they are.
+_COMPRESSED = 1_400
+_MOST_URLS = 10_000
+_NOTHING: dict[bytes, bytes] = {}
+
+
+class Asked(NamedTuple):
+    """What is asked of which operation."""
+
+    operation: Operation
+    text: str
+    name: str | None
+    variables: dict[str, Any]
+    packed: bytes
+
+
+class Front:
+    """ASGI middleware before the whole application. headers: those that every answer bears."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, headers: Iterable[tuple[str, str]]) -> None:
+        self._app = app
+        shared = settings.shared_cache_seconds
+        cache = f"public, max-age=0, s-maxage={shared}" if shared else "public, no-cache"
+        self._shares = shared > 0
+        told = [*headers, ("Cache-Control", cache), ("Vary", "Accept, Accept-Encoding, Authorization, Cookie, Origin")]
+        self._headers: Headers = [(name.lower().encode(), value.encode()) for name, value in told]
+        self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
+        self._urls: dict[bytes, Asked] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
+            given = _given(scope["headers"])
+            if given is not None:
+                message = await receive()
+                answer = await self._answer(scope, given, message, answers)
+                if answer is not None:
+                    await self._send(answer, given, send)
+                    return
+                receive = _again(message, receive)
+        await self._app(scope, receive, send)
+
+    async def _answer(
+        self, scope: Scope, given: dict[bytes, bytes], message: Message, answers: Answers
+    ) -> Answer | None:
+        """None where this is not for us."""
+        if message["type"] != "http.request" or message.get("more_body"):
+            return None
+        try:
+            asked = self._asked(scope, given, message.get("body", b""))
+            if asked is None:
+                return None
+            encoding = _encoding(given.get(b"accept-encoding", b""))
+            found = answers.get((asked.operation.number, asked.packed, encoding))
+            if found is None:
+                found = await self._plain(asked, answers)
+                if encoding and answers.keeps and len(found.body) > _COMPRESSED:
+                    found = _encoded(found, encoding)
+                    answers.put((asked.operation.number, asked.packed, encoding), found)
+            return found
+        except Exception:  # noqa: BLE001 - the application does it again, and says what is wrong
+            return None
+
+    # ------------------------------------------------------------ what is asked
+
+    def _asked(self, scope: Scope, given: dict[bytes, bytes], body: bytes) -> Asked | None:
+        if scope["method"] == "POST":
+            if given.get(b"content-type") not in _JSON_TYPES or len(body) > MAX_PUBLIC_BODY:
+                return None
+            return _of(orjson.loads(body))
+        if scope["method"] != "GET" or body:
+            return None
+        query = scope["query_string"]
+        asked = self._urls.get(query)
+        if asked is None or documents.known(asked.text) is None:
+            params: dict[str, Any] = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, errors="strict"))
+            if "variables" in params:
+                params["variables"] = orjson.loads(params["variables"])
+            asked = _of(params)
+            if asked is not None:
+                if len(self._urls) >= _MOST_URLS:
+                    self._urls.clear()
+                self._urls[query] = asked
+        return asked
+
+    # ------------------------------------------------------------ the answer
+
+    async def _plain(self, asked: Asked, answers: Answers) -> Answer:
+        """Kept, or read; those who ask for the same while it is read wait for it, if nothing has changed since."""
+        key: Key = (asked.operation.number, asked.packed, b"")
+        if not answers.keeps:
+            return await self._read(asked, answers)
+        found = answers.get(key)
+        if found is not None:
+            return found
+        turn, flight = self._flights.get(key, (-1, None))
+        if flight is not None and turn == answers.turn:
+            try:
+                return await asyncio.shield(flight)
+            except asyncio.CancelledError:
+                if not flight.cancelled():
+                    raise
+        return await self._fly(key, asked, answers)
+
+    async def _fly(self, key: Key, asked: Asked, answers: Answers) -> Answer:
+        flight: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._flights[key] = (answers.turn, flight)
+        try:
+            found = await self._read(asked, answers)
+            answers.put(key, found)
+            flight.set_result(found)
+            return found
+        finally:
+            if not flight.done():
+                flight.cancel()
+            if self._flights[key][1] is flight:
+                del self._flights[key]
+
+    async def _read(self, asked: Asked, answers: Answers) -> Answer:
+        turn = answers.turn
+        check_values(asked.text, asked.variables, PUBLIC_NESTING)
+        ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
+        data, reading = await planned(ask)
+        body = orjson.dumps({"data": data})
+        if not answers.keeps:
+            return Answer(turn, 0, body, b"", ask.cost, b"")
+        etag = b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+        tags = " ".join(tags_of(reading)).encode() if self._shares else b""
+        return Answer(turn, ends_at(reading), body, etag, ask.cost, keys_of(reading), tags)
+
+    async def _send(self, answer: Answer, given: dict[bytes, bytes], send: Send) -> None:
+        headers = self._headers.copy()
+        if answer.etag:
+            headers.append((b"etag", answer.etag))
+        if answer.tags:
+            headers.append((b"surrogate-key", answer.tags))
+            headers.append((b"cache-tag", answer.tags.replace(b" ", b",")))
+        wanted = given.get(b"if-none-match")
+        if wanted is not None and answer.etag and answer.etag in wanted:
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        media_type = _GRAPHQL if _GRAPHQL in given.get(b"accept", b"") else b"application/json"
+        headers.append((b"content-type", media_type))
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        headers.append((b"x-query-cost", b"%d" % answer.cost))
+        if answer.encoding:
+            headers.append((b"content-encoding", answer.encoding))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def _given(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
+    """The headers that matter to us; None where there is one for the application alone, or two of one."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _GO_ON:
+            return None
+        if name in _ONCE:
+            if name in found:
+                return None
+            found[name] = value
+    return found
+
+
+def _of(params: Any) -> Asked | None:
+    if type(params) is not dict or not params.keys() <= _PARAMETERS:
+        return None
+    text, variables, name = params.get("query"), params.get("variables") or {}, params.get("operationName")
+    if type(text) is not str or type(variables) is not dict or not (name is None or type(name) is str):
+        return None
+    document = documents.known(text)
+    if document is None:
+        return None
+    operation = document.operation(name)
+    if operation.plans.is_hopeless:
+        return None
+    packed = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
+    return Asked(operation, text, name, variables, packed)
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """What was received, once more."""
+    waiting = [message]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def _encoding(accepted: bytes) -> bytes:
+    """The best of what the client says that it takes, without weights that refuse."""
+    if not accepted or b"q=" in accepted:
+        return b""
+    return b"br" if b"br" in accepted else b"gzip" if b"gzip" in accepted else b""
+
+
+def _encoded(answer: Answer, encoding: bytes) -> Answer:
+    if encoding == b"br":
+        body = brotli.compress(answer.body, mode=brotli.MODE_TEXT, quality=5)
+    else:
+        packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+        body = packer.compress(answer.body) + packer.flush()
+    etag = answer.etag[:-1] + b"-" + encoding + b'"'
+    return answer._replace(body=body, etag=etag, encoding=encoding)
