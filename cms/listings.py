@@ -6,7 +6,7 @@ above it; and term_count, which triggers keep: how many live stories stand under
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -180,6 +180,14 @@ async def file_head(article_id: UUID) -> None:
 async def refile_sections() -> None:
     """Write anew where every story with a section is listed: the tree has changed."""
     await _rebuild("section_id is not null")
+
+
+async def refile(article_ids: Sequence[UUID]) -> None:
+    """Write anew where these stories are listed, live and as heads: what they stand under was changed in place."""
+    for table, sort in _SORTS.items():
+        wanted = _WANTED.format(table=table, sort=sort, condition=f"{table}.article_id = any($1)")
+        await _fetch(f"delete from {table}_term where article_id = any($1)", [list(article_ids)])
+        await _fetch(f"insert into {table}_term (term_id, {sort}, article_id) {wanted}", [list(article_ids)])
 
 
 async def rebuild() -> None:

@@ -13,7 +13,7 @@ _TABLES = {"section": "section", "tag": "tag", "author": "author", "media": "med
 
 # What counts as in use: heads, live stories, and what a schedule will publish. History only keeps names.
 _PINNED = "select scheduled_revision_id from article where scheduled_revision_id is not null"
-_CURRENT = f"select revision_id from head union select revision_id from live union {_PINNED}"
+CURRENT = f"select revision_id from head union select revision_id from live union {_PINNED}"
 _USES = {
     "section": "section_id = $1",
     "tag": "tag_ids @> array[$1::uuid]",
@@ -66,7 +66,7 @@ async def replace(kind: str, old: UUID, new: UUID) -> list[UUID]:
     changed."""
     live = [row[0] for row in await _fetch(f"select article_id from live where {_USES[kind]}", [old])]
     for table in ("head", "live", "revision"):
-        current = f" and id in ({_CURRENT})" if table == "revision" else ""
+        current = f" and id in ({CURRENT})" if table == "revision" else ""
         for statement in _replacements(kind):
             await _fetch(f"update {table} set {statement} where {_USES[kind]}{current}", [old, new])
     return live

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from cms import effects, events, ids, listings, paths, references, search, slugs
 from cms.database import retrying, transaction
 from cms.effects import Things
 from cms.errors import Conflict, Invalid, Issue, NotFound
-from cms.models import Author, AuthorKind, Live, Section, Site, SlugKind, Tag, TagName
+from cms.models import Author, AuthorKind, Live, Section, Site, SlugKind, Tag, TagKind, TagName
 from cms.permissions import Action, Actor, require
 
 T = TypeVar("T", Section, Tag, Author)
@@ -21,6 +22,11 @@ MAX_NAME = 200
 MAX_TEXT = 5_000
 MAX_KEY = 400
 MAX_ALIASES = 100
+_EXTERNAL_ID = re.compile(
+    r"(?:(?:https?://(?:www\.)?wikidata\.org/(?:wiki|entity)/|wd:|wikidata:)?Q(?P<item>[1-9][0-9]{0,14}))"
+    r"|(?:(?:https?://cv\.iptc\.org/newscodes/mediatopic/|medtop:)(?P<topic>[0-9]{8})/?)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def line(value: str | None, field: str, *, limit: int = MAX_NAME) -> str:
@@ -54,12 +60,21 @@ def keyed_name(value: str | None, field: str) -> str:
 
 
 @retrying
-async def create_tag(actor: Actor, *, name: str, slug: str | None = None, description: str | None = None) -> Tag:
-    """Raises Conflict where a tag of this meaning exists: its name or alias in any spelling."""
+async def create_tag(
+    actor: Actor,
+    *,
+    name: str,
+    slug: str | None = None,
+    description: str | None = None,
+    kind: TagKind | None = None,
+    external_id: str | None = None,
+) -> Tag:
+    """Raises Conflict where a tag of this meaning exists: its name or alias in any spelling, or its external id."""
     require(actor, Action.EDIT_TAGS)
     name = keyed_name(name, "name")
     async with transaction():
-        tag = Tag(id=ids.new(), name=name, description=text(description, "description"))
+        tag = Tag(id=ids.new(), name=name, description=text(description, "description"), kind=kind or TagKind.TOPIC)
+        tag.external_id = await _claim_external_id(tag.id, external_id)
         tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=slug)
         await tag.save(force_create=True)
         await _claim_name(tag, name, "name")
@@ -69,7 +84,7 @@ async def create_tag(actor: Actor, *, name: str, slug: str | None = None, descri
 
 @retrying
 async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
-    """changes: any of name, slug, description, aliases; what is absent stays."""
+    """changes: any of name, slug, description, aliases, kind, external_id; what is absent stays."""
     require(actor, Action.EDIT_TAGS)
     async with transaction():
         async with effects.watching(Things(tags=frozenset([id]))) as effect:
@@ -81,6 +96,12 @@ async def update_tag(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Tag:
                 tag.description = text(changes["description"], "description")
             if "slug" in changes:
                 tag.slug = await _change_slug(SlugKind.TAG, tag.id, tag.slug, changes["slug"], tag.name, shown)
+            if "kind" in changes:
+                if changes["kind"] is None:
+                    raise Invalid.field("kind", "required", "kind may not be null.")
+                tag.kind = changes["kind"]
+            if "external_id" in changes:
+                tag.external_id = await _claim_external_id(tag.id, changes["external_id"])
             if "aliases" in changes:
                 await _set_aliases(tag, changes["aliases"] or [])
             await tag.save()
@@ -102,6 +123,31 @@ async def delete_tag(actor: Actor, id: UUID) -> UUID:
         await paths.release_all(SlugKind.TAG, id)
         await events.record(actor, "tag.deleted", subject_id=id, name=tag.name)
         return id
+
+
+def external_id(given: str) -> str | None:
+    """The one spelling of an id of Wikidata (Q42) or of the IPTC's media topics (medtop:20000717), which may be given
+    as an address too; None for anything else."""
+    if found := _EXTERNAL_ID.fullmatch(given.strip()):
+        return f"Q{found['item']}" if found["item"] else f"medtop:{found['topic']}"
+    return None
+
+
+async def _claim_external_id(tag_id: UUID, given: str | None) -> str | None:
+    if given is None or not given.strip():
+        return None
+    wanted = external_id(given)
+    if wanted is None:
+        raise Invalid.field(
+            "externalId",
+            "external_id",
+            "externalId is an item of Wikidata, such as Q42, or a media topic of the IPTC, such as medtop:20000717.",
+        )
+    await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 3))", [wanted])
+    if other := await Tag.filter(external_id=wanted).exclude(id=tag_id).first():
+        issue = Issue(("externalId",), "taken", f"The tag “{other.name}” has it.")
+        raise Conflict(f"{wanted} is the tag “{other.name}” already; use or merge that one.", issue)
+    return wanted
 
 
 async def tags_named(actor: Actor, names: Sequence[str]) -> list[UUID]:
@@ -135,7 +181,7 @@ async def _find_or_make_tag(actor: Actor, key: str, name: str) -> UUID:
     return tag.id
 
 
-async def _take_name(tag_id: UUID, name: str) -> bool:
+async def take_name(tag_id: UUID, name: str) -> bool:
     """Make this spelling find this tag; False where it finds another. Waits for a transaction that is taking it."""
     key = slugs.identity(name)
     await connections.get("default").execute_query(
@@ -145,7 +191,7 @@ async def _take_name(tag_id: UUID, name: str) -> bool:
 
 
 async def _claim_name(tag: Tag, name: str, field: str) -> None:
-    if await _take_name(tag.id, name):
+    if await take_name(tag.id, name):
         return
     found = await TagName.filter(key=slugs.identity(name)).select_related("tag").first()
     other = f"the tag “{found.tag.name}”" if found else "another tag"
@@ -187,7 +233,9 @@ async def create_section(
     description: str | None = None,
     parent_id: UUID | None = None,
     position: int | None = None,
+    names: Sequence[Mapping[str, Any]] | None = None,
 ) -> Section:
+    """names: in other locales of the site, as {locale, name}."""
     require(actor, Action.EDIT_SECTIONS)
     name = line(name, "name")
     async with transaction():
@@ -197,6 +245,7 @@ async def create_section(
         section = Section(id=ids.new(), name=name, description=text(description, "description"), parent_id=parent_id)
         async with effects.watching(Things(sections=frozenset([section.id]))) as effect:
             section.position = await _next_position(parent_id) if position is None else position
+            section.names = await _localized(names or ())
             section.slug = await paths.claim(SlugKind.SECTION, section.id, text=name, explicit=slug)
             await section.save(force_create=True)
             await paths.make_public(SlugKind.SECTION, section.id, "", section.slug)
@@ -207,18 +256,18 @@ async def create_section(
 
 @retrying
 async def update_section(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Section:
-    """changes: any of name, slug, description, parent_id, position."""
+    """changes: any of name, slug, description, parent_id, position, names (all of them)."""
     require(actor, Action.EDIT_SECTIONS)
     async with transaction():
         await _lock_tree()
         section = await _for_update(Section, id)
-        name, slug, before = section.name, section.slug, await paths.tree()
+        called, before = (section.name, section.slug, section.names), await paths.tree()
         async with effects.watching(Things(sections=frozenset([id]))) as effect:
             moved = await _change_section(section, changes)
         after = await paths.tree()
         told = effect.json(
             **effects.changed_path(before.path(before.by_id[id]), after.path(section)),
-            renamed=(section.name, section.slug) != (name, slug),
+            renamed=(section.name, section.slug, section.names) != called,
             sections=sorted({str(each.id) for tree in (before, after) for each in tree.chain(id)}) if moved else [],
         )
         await events.record(actor, "section.updated", subject_id=id, public=True, effect=told, changed=sorted(changes))
@@ -231,6 +280,8 @@ async def _change_section(section: Section, changes: Mapping[str, Any]) -> bool:
         section.name = line(changes["name"], "name")
     if "description" in changes:
         section.description = text(changes["description"], "description")
+    if "names" in changes:
+        section.names = await _localized(changes["names"] or ())
     if "position" in changes:
         section.position = 0 if changes["position"] is None else changes["position"]
     if "slug" in changes:
@@ -265,6 +316,19 @@ async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = N
         told = effect.json(path=path, slugs=[section.slug])
         await events.record(actor, "section.deleted", subject_id=id, public=True, effect=told, name=section.name)
         return id
+
+
+async def _localized(names: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    site, found = await Site.get(), dict[str, str]()
+    for i, each in enumerate(names):
+        locale = each["locale"]
+        if locale not in site.locales or locale == site.locale or locale in found:
+            others = ", ".join(sorted(set(site.locales) - {site.locale})) or "none"
+            raise Invalid.field(
+                f"names.{i}.locale", "locale", f"Give one name for each other locale of the site ({others})."
+            )
+        found[locale] = line(each["name"], f"names.{i}.name")
+    return found
 
 
 async def _lock_tree() -> None:

@@ -9,7 +9,7 @@ from cms.articles import RelatedSource
 from cms.checklist import Level
 from cms.listings import ArticleOrderField
 from cms.media import Fit, Format
-from cms.models import ArticleStatus, AuthorKind, CorrectionKind, GoneReason, MediaKind, Role, TokenScope
+from cms.models import ArticleStatus, AuthorKind, CorrectionKind, GoneReason, MediaKind, Role, TagKind, TokenScope
 from cms.permissions import Perspective
 from cms.queue import CalendarKind
 from cms.workflow import Transition
@@ -67,6 +67,13 @@ MEANINGS: dict[type[Enum], dict[str, str]] = {
         "EDITOR": "All stories, taxonomy, lists.",
         "CHIEF": "Withdrawing, embargoes, rules.",
         "ADMIN": "People, tokens, the site.",
+    },
+    TagKind: {
+        "TOPIC": "A subject.",
+        "PERSON": "Somebody.",
+        "ORGANIZATION": "A company, a party, a club.",
+        "PLACE": "A town, a country, a river.",
+        "EVENT": "An election, a war, a championship.",
     },
     TokenScope: {
         "READ": "What is published.",

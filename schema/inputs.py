@@ -12,6 +12,7 @@ from schema.scalars import key
 
 # Input fields that hold opaque ids, and of what.
 _KINDS = {
+    "add_tag_ids": "Tag",
     "article_id": "Article",
     "article_ids": "Article",
     "assignee_id": "User",
@@ -20,6 +21,7 @@ _KINDS = {
     "owner_id": "User",
     "parent_id": "Section",
     "related_post_ids": "Article",
+    "remove_tag_ids": "Tag",
     "section_id": "Section",
     "tag_ids": "Tag",
     "translation_of_id": "Article",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from cms import models, paths, slugs, taxonomy
+from cms import models, paths, slugs, tagging, taxonomy
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
-from cms.models import AuthorKind
-from cms.permissions import visible
+from cms.models import AuthorKind, TagKind
+from cms.permissions import query, visible
 from schema import listings, media
 from schema.connection import Connection, Rows
 from schema.context import Info
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from schema.articles import ArticleConnection
 
 strawberry.enum(AuthorKind, description="Who a byline names.")
+strawberry.enum(TagKind, description="What a tag stands for.")
 
 _Stories = Annotated["ArticleConnection", strawberry.lazy("schema.articles")]
 _COUNT = "How many stories articles has; counts only what this viewer may list."
@@ -49,6 +51,12 @@ async def _article_count(root: strawberry.Parent[Any], info: Info) -> int | None
     return await info.context.loaders.stories_in(root.id)
 
 
+@strawberry.type(description="What something is called in one locale.")
+class LocalizedName:
+    locale: str = strawberry.field(description="The locale.")
+    name: str = strawberry.field(description="The name.")
+
+
 @strawberry.type(description="A department of the site.")
 class Section(Node):
     name: str = strawberry.field(description="The name.")
@@ -63,6 +71,10 @@ class Section(Node):
     @strawberry.field(description="The site path: the slugs from the root to here.")
     async def path(root: strawberry.Parent[models.Section], info: Info) -> str:
         return (await info.context.tree()).path(root)
+
+    @strawberry.field(description="What it is called in other locales of the site, by locale.")
+    def names(root: strawberry.Parent[models.Section]) -> list[LocalizedName]:
+        return [LocalizedName(locale=locale, name=name) for locale, name in sorted(root.names.items())]
 
     @strawberry.field(description="The section above.")
     async def parent(root: strawberry.Parent[models.Section], info: Info) -> Section | None:
@@ -81,6 +93,10 @@ class Tag(Node):
     name: str = strawberry.field(description="The name.")
     slug: str = strawberry.field(description="The last part of its path, unique among tags.")
     description: str | None = strawberry.field(description="What it means.")
+    kind: TagKind = strawberry.field(description="What it stands for.")
+    external_id: str | None = strawberry.field(
+        description="The same elsewhere: an item of Wikidata (Q42) or a media topic of the IPTC (medtop:20000717)."
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, info: object) -> bool:
@@ -127,6 +143,10 @@ class Author(Node):
 
 _IdArg = Annotated[strawberry.ID | None, described("Its id. Give this or slug.")]
 _SlugArg = Annotated[str | None, described("Its slug. Give this or id.")]
+_ExternalIdArg = Annotated[
+    str | None, described("Its id in Wikidata or among the IPTC's media topics, in place of id and slug.")
+]
+_KindsArg = Annotated[list[TagKind] | None, described("Only tags of these kinds.")]
 _QueryArg = Annotated[
     str | None, described("Only those whose name has a word that starts so; case and accents do not count.")
 ]
@@ -141,10 +161,14 @@ async def one(info: Info, model: type[Any], id: str | None, slug: str | None) ->
     return await info.context.loaders.with_slug(model, slug or "")
 
 
-def _named(info: Info, model: type[Any], paging: Paging, wanted: str | None) -> Rows:
+def _named(
+    info: Info, model: type[Any], paging: Paging, wanted: str | None, kinds: Sequence[TagKind] | None = None
+) -> Rows:
     """Rows of tag or author by name."""
     table = model._meta.db_table
     where = Where([visible(info.context.actor, model, info.context.perspective)])
+    if kinds is not None:
+        where.add(f"tag.kind = any({where.param([kind.value for kind in kinds])}::text[])")
     if wanted is not None:
         prefix = slugs.identity(wanted).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         starts = f"without_accents({where.param(f'{prefix}%')})"
@@ -178,9 +202,19 @@ class TaxonomyQuery:
 
     @strawberry.field(description="One tag.")
     async def tag(
-        self, info: Info, id: _IdArg = None, slug: _SlugArg = None, perspective: PerspectiveArg = None
+        self,
+        info: Info,
+        id: _IdArg = None,
+        slug: _SlugArg = None,
+        perspective: PerspectiveArg = None,
+        external_id: _ExternalIdArg = None,
     ) -> Tag | None:
-        return await one(info, models.Tag, id, slug)  # type: ignore[no-any-return]
+        if external_id is None:
+            return await one(info, models.Tag, id, slug)  # type: ignore[no-any-return]
+        if id is not None or slug is not None:
+            raise Invalid.field("externalId", "one_of", "Give exactly one of id, slug and externalId.")
+        context, wanted = info.context, taxonomy.external_id(external_id)
+        return await query(context.actor, models.Tag, context.perspective).filter(external_id=wanted or "").first()  # type: ignore[return-value]
 
     @strawberry.field(description="Tags by name; for readers, those that a live story has.")
     async def tags(
@@ -190,8 +224,9 @@ class TaxonomyQuery:
         after: After = None,
         query: _QueryArg = None,
         perspective: PerspectiveArg = None,
+        kinds: _KindsArg = None,
     ) -> Connection[Tag] | None:
-        return _named(info, models.Tag, Paging.of(first, after), query)  # type: ignore[return-value]
+        return _named(info, models.Tag, Paging.of(first, after), query, kinds)  # type: ignore[return-value]
 
     @strawberry.field(description="One author.")
     async def author(
@@ -216,6 +251,8 @@ class TaxonomyQuery:
 _NAME = "The name."
 _SLUG = "The slug; by default made of the name."
 _DESCRIPTION = "What it is about."
+_EXTERNAL_ID = "Its id in Wikidata or among the IPTC's media topics, or the address of its page there."
+_NAMES = "What it is called in other locales of the site; all of them."
 
 
 @strawberry.input(description="A new tag.")
@@ -223,6 +260,8 @@ class CreateTagInput:
     name: str = strawberry.field(description=_NAME)
     slug: str | None = strawberry.field(default=strawberry.UNSET, description=_SLUG)
     description: str | None = strawberry.field(default=strawberry.UNSET, description=_DESCRIPTION)
+    kind: TagKind | None = strawberry.field(default=strawberry.UNSET, description="By default a topic.")
+    external_id: str | None = strawberry.field(default=strawberry.UNSET, description=_EXTERNAL_ID)
 
 
 @strawberry.input(description="Changes of a tag; absent stays, null clears.")
@@ -234,11 +273,30 @@ class UpdateTagInput:
     aliases: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="All other spellings that find it."
     )
+    kind: TagKind | None = strawberry.field(default=strawberry.UNSET, description="What it stands for.")
+    external_id: str | None = strawberry.field(default=strawberry.UNSET, description=_EXTERNAL_ID)
+
+
+@strawberry.input(description="Tags that mean the same.")
+class MergeTagsInput:
+    from_ids: list[strawberry.ID] = strawberry.field(description="Those that become the other; at most 20.")
+    into_id: strawberry.ID = strawberry.field(description="The one that stays.")
+
+
+@strawberry.input(description="A merge of tags to take back.")
+class UnmergeTagsInput:
+    event_id: strawberry.ID = strawberry.field(description="The event tag.merged that tells of it.")
 
 
 @strawberry.input(description="A tag to delete; refused while a story has it.")
 class DeleteTagInput:
     id: strawberry.ID = strawberry.field(description="The tag.")
+
+
+@strawberry.input(description="What something is called in one locale.")
+class LocalizedNameInput:
+    locale: str = strawberry.field(description="A locale of the site, other than its own.")
+    name: str = strawberry.field(description="The name.")
 
 
 @strawberry.input(description="A new section.")
@@ -252,6 +310,7 @@ class CreateSectionInput:
     position: int | None = strawberry.field(
         default=strawberry.UNSET, description="Its place among its siblings; by default the last."
     )
+    names: list[LocalizedNameInput] | None = strawberry.field(default=strawberry.UNSET, description=_NAMES)
 
 
 @strawberry.input(description="Changes of a section; absent stays, null clears.")
@@ -264,6 +323,7 @@ class UpdateSectionInput:
         default=strawberry.UNSET, description="The section above; null makes it a root."
     )
     position: int | None = strawberry.field(default=strawberry.UNSET, description="Its place among its siblings.")
+    names: list[LocalizedNameInput] | None = strawberry.field(default=strawberry.UNSET, description=_NAMES)
 
 
 @strawberry.input(description="A section to delete; refused while sections stand under it.")
@@ -306,6 +366,18 @@ class Deleted:
     deleted_id: strawberry.ID = strawberry.field(description="The id that is no more.")
 
 
+@strawberry.type(description="Tags that are themselves again.")
+class UnmergedTags:
+    into: Tag = strawberry.field(description="The tag that they had become.")
+    tags: list[Tag] = strawberry.field(description="Those that are there again.")
+    kept: int = strawberry.field(
+        description="How many stories are left as they are, since their tags were changed after the merge."
+    )
+
+
+UnmergeResult = Annotated[
+    UnmergedTags | Problem, strawberry.union("UnmergeResult", description="What was taken back, or why not.")
+]
 TagResult = Annotated[Tag | Problem, strawberry.union("TagResult", description="The tag, or why not.")]
 SectionResult = Annotated[Section | Problem, strawberry.union("SectionResult", description="The section, or why not.")]
 AuthorResult = Annotated[Author | Problem, strawberry.union("AuthorResult", description="The author, or why not.")]
@@ -327,6 +399,19 @@ class TaxonomyMutation:
     async def update_tag(self, info: Info, input: UpdateTagInput) -> TagResult:
         changes = given(input, leave_out=("id",))
         return await taxonomy.update_tag(info.context.actor, key("Tag", input.id), changes)  # type: ignore[return-value]
+
+    @mutation(
+        "Make several tags one. Stories as they stand get it in their place; names find it and paths lead to it from "
+        "now on. unmergeTags takes it back. EDITOR."
+    )
+    async def merge_tags(self, info: Info, input: MergeTagsInput) -> TagResult:
+        from_ids = [key("Tag", id) for id in input.from_ids]
+        return await tagging.merge(info.context.actor, from_ids, key("Tag", input.into_id))  # type: ignore[return-value]
+
+    @mutation("Take a merge of tags back, but for stories whose tags were changed since. EDITOR.")
+    async def unmerge_tags(self, info: Info, input: UnmergeTagsInput) -> UnmergeResult:
+        done = await tagging.unmerge(info.context.actor, key("Event", input.event_id))
+        return UnmergedTags(into=done.into, tags=done.tags, kept=done.kept)  # type: ignore[arg-type]
 
     @mutation("Delete a tag that no story has. EDITOR.")
     async def delete_tag(self, info: Info, input: DeleteTagInput) -> DeleteResult:

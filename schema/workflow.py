@@ -7,10 +7,13 @@ from typing import Any
 
 import strawberry
 
-from cms import articles, locks, revisions, workflow
+from cms import articles, ids, listings, locks, revisions, tagging, workflow
 from cms.errors import CMSError, Invalid
+from cms.keyset import Paging
 from cms.models import CorrectionKind
+from cms.permissions import Perspective
 from cms.workflow import Transition
+from schema import listings as lists
 from schema.articles import ArticleResult
 from schema.context import Info
 from schema.inputs import given, maybe
@@ -191,6 +194,46 @@ class TransitionArticlesInput:
     note: str | None = _note()
 
 
+@strawberry.input(
+    description=(
+        "Tags to add to and remove from stories, each by itself, in order. Give articleIds, at most 100, or filter: "
+        "the newest 100 drafts that match; again until nothing matches, where the filter asks for what is changed."
+    )
+)
+class RetagArticlesInput:
+    article_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description="The stories, in order.")
+    filter: lists.ArticleFilter | None = strawberry.field(default=UNSET, description="Which stories.")
+    add_tag_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description="Tags to add.")
+    add_tag_names: list[str] | None = strawberry.field(
+        default=UNSET, description="Tags to add by name or alias; those that do not exist are made."
+    )
+    remove_tag_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description="Tags to remove.")
+
+
+async def _stories_of(info: Info, input: RetagArticlesInput) -> list[str]:
+    """Their ids, as a client gives them."""
+    wanted, filter = maybe(input.article_ids), maybe(input.filter)
+    if (wanted is None) == (filter is None):
+        raise Invalid.field("articleIds", "one_of", "Give exactly one of articleIds and filter.")
+    if filter is None:
+        if len(wanted) > MAX_ITEMS:
+            raise Invalid.field("articleIds", "too_many", f"Give at most {MAX_ITEMS} stories; none was changed.")
+        return list(wanted)
+    listing = await listings.articles(info.context.actor, Perspective.DRAFT, filter=lists.plain(filter))
+    return [ids.encode("Article", row[0]) for row in (await listing.page(Paging.of(MAX_ITEMS, None))).rows]
+
+
+async def _retag(info: Info, id: str, input: RetagArticlesInput) -> Any:
+    changes = given(input, leave_out=("article_ids", "filter"))
+    return await tagging.retag(
+        info.context.actor,
+        key("Article", id),
+        add=changes.get("add_tag_ids") or (),
+        add_names=changes.get("add_tag_names") or (),
+        remove=changes.get("remove_tag_ids") or (),
+    )
+
+
 def _refuse_bulk(input: TransitionArticlesInput) -> None:
     if len(input.items) > MAX_ITEMS:
         raise Invalid.field("items", "too_many", f"Give at most {MAX_ITEMS} stories; none of these was changed.")
@@ -281,6 +324,23 @@ class WorkflowMutation:
             try:
                 _refuse_bulk(input)
                 done.append(await _transition(info, input.transition, item, note=maybe(input.note)))
+            except CMSError as error:
+                done.append(problem(error))
+        return done
+
+    @mutation(
+        "Add tags to several stories and remove tags from them: a save of each, which readers see once it is "
+        "published. What one is refused does not stop the next. CONTRIBUTOR, own stories."
+    )
+    async def retag_articles(self, info: Info, input: RetagArticlesInput) -> list[ArticleResult]:
+        done: list[Any] = []
+        try:
+            wanted = await _stories_of(info, input)
+        except CMSError as error:
+            return [problem(error)]
+        for id in wanted:
+            try:
+                done.append(await _retag(info, id, input))
             except CMSError as error:
                 done.append(problem(error))
         return done

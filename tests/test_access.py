@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cms import clock, comments, ids, previews, workflow
-from cms.models import ArticleStatus, Role, Token, TokenScope, Upload, User
+from cms import clock, comments, ids, previews, tagging, workflow
+from cms.models import ArticleStatus, Event, Role, Token, TokenScope, Upload, User
 from cms.permissions import SYSTEM, Actor
 from cms.workflow import Transition
 from schema import access, schema
@@ -79,12 +79,14 @@ MUTATIONS = {
     "finishUpload": "uff....",
     "inviteUser": "ufffff.",
     "lockArticle": "uff....",
+    "mergeTags": "ufff...",
     "publishArticle": "ufff...",
     "reinstateArticle": "uffff..",
     "replaceMedia": "uff....",
     "requestChanges": "ufff...",
     "resolveComment": "uff....",
     "restoreRevision": "uff....",
+    "retagArticles": "uff....",
     "revokeToken": "unnfff.",  # by token: itself, or ADMIN any; READ and PREVIEW see none
     "revokePreviewLink": "uff....",
     "scheduleArticle": "ufff...",
@@ -94,6 +96,7 @@ MUTATIONS = {
     "trashArticle": "uff....",
     "unlockArticle": "uff....",
     "unlockUser": "ufffff.",
+    "unmergeTags": "ufff...",
     "unpublishArticle": "ufff...",
     "unscheduleArticle": "ufff...",
     "untrashArticle": "uff....",
@@ -224,6 +227,23 @@ async def _link(viewer: Actor) -> dict[str, Any]:
     return {"id": ids.encode("PreviewLink", (await previews.create(maker, head.revision_id))[0].id)}
 
 
+async def _tags_to_merge(viewer: Actor) -> dict[str, Any]:
+    one, other = [ids.encode("Tag", await make_tag(f"Tag {ids.new().hex}")) for _ in range(2)]
+    return {"fromIds": [one], "intoId": other}
+
+
+async def _merged(viewer: Actor) -> dict[str, Any]:
+    one, other = [await make_tag(f"Tag {ids.new().hex}") for _ in range(2)]
+    await tagging.merge(SYSTEM, [one], other)
+    event = await Event.filter(type="tag.merged").order_by("-number").first()
+    assert event is not None
+    return {"eventId": ids.encode("Event", event.id)}
+
+
+async def _retagged(viewer: Actor) -> dict[str, Any]:
+    return {"articleIds": [(await _story(ArticleStatus.DRAFT)(viewer))["id"]], "addTagNames": ["A tag"]}
+
+
 SUBJECTS: dict[str, Subject] = {
     "addComment": _comment,
     "addCorrection": _correction,
@@ -245,12 +265,14 @@ SUBJECTS: dict[str, Subject] = {
     "finishUpload": _upload,
     "inviteUser": _plain(email="{new}@example.org", name="Somebody", role="EDITOR"),
     "lockArticle": _story(ArticleStatus.DRAFT),
+    "mergeTags": _tags_to_merge,
     "publishArticle": _story(ArticleStatus.APPROVED),
     "reinstateArticle": _story(ArticleStatus.WITHDRAWN),
     "replaceMedia": _replacement,
     "requestChanges": _story(ArticleStatus.IN_REVIEW),
     "resolveComment": _thread,
     "restoreRevision": _revision,
+    "retagArticles": _retagged,
     "revokeToken": _own_token,
     "revokePreviewLink": _link,
     "scheduleArticle": _story(ArticleStatus.APPROVED, publishAt="2100-01-01T00:00:00Z"),
@@ -260,6 +282,7 @@ SUBJECTS: dict[str, Subject] = {
     "trashArticle": _story(ArticleStatus.DRAFT),
     "unlockArticle": _story(ArticleStatus.DRAFT),
     "unlockUser": _user,
+    "unmergeTags": _merged,
     "unpublishArticle": _story(ArticleStatus.PUBLISHED),
     "unscheduleArticle": _scheduled,
     "untrashArticle": _trashed,

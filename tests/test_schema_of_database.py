@@ -24,6 +24,7 @@ WITHOUT_MODEL = {
     "live_search",
     "head_search",
     "live_word",
+    "tag_merge_story",
     "tortoise_migrations",
     "pgqueuer",
     "pgqueuer_log",
@@ -100,7 +101,11 @@ async def test_foreign_keys_restrict_or_set_null_and_are_indexed() -> None:
     cascading = {(row[0], row[1]) for row in rows if row[3] not in ("r", "n", "a")}
     derived = ("live_term", "head_term", "live_search", "head_search")
     # What is part of its owner goes with it.
-    assert cascading == {("tag_name", "tag_id"), *((table, "article_id") for table in derived)}
+    assert cascading == {
+        ("tag_name", "tag_id"),
+        ("tag_merge_story", "merge_id"),
+        *((table, "article_id") for table in derived),
+    }
     assert [row[:2] for row in rows if not row[4]] == []
     keys = {(row[0].strip('"'), row[1], row[2].strip('"')) for row in rows if row[0].strip('"') not in WITHOUT_MODEL}
     assert keys == {

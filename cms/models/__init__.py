@@ -1,4 +1,5 @@
-"""Every table, as one Tortoise app. The derived index tables live_term and head_term are of listings.py."""
+"""Every table, as one Tortoise app. The derived index tables live_term, head_term and term_count are of listings.py,
+tag_merge_story is of tagging.py."""
 
 from cms.models.article import (
     Article,
@@ -17,7 +18,7 @@ from cms.models.media import Media, MediaKind, Upload
 from cms.models.people import Letter, Link, LinkPurpose, Role, Session, Token, TokenScope, Tries, User
 from cms.models.site import Site, StoryList
 from cms.models.slug import Slug, SlugKind
-from cms.models.taxonomy import Author, AuthorKind, Section, Tag, TagName
+from cms.models.taxonomy import Author, AuthorKind, Section, Tag, TagKind, TagMerge, TagName
 
 __all__ = [
     "Article",
@@ -48,6 +49,8 @@ __all__ = [
     "SlugKind",
     "StoryList",
     "Tag",
+    "TagKind",
+    "TagMerge",
     "TagName",
     "Token",
     "TokenScope",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.migrations.constraints import CheckConstraint
+from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.models import Model
 
 from cms import ids
@@ -22,6 +22,16 @@ class AuthorKind(StrEnum):
     ORGANIZATION = "ORGANIZATION"
 
 
+class TagKind(StrEnum):
+    """What a tag stands for."""
+
+    TOPIC = "TOPIC"
+    PERSON = "PERSON"
+    ORGANIZATION = "ORGANIZATION"
+    PLACE = "PLACE"
+    EVENT = "EVENT"
+
+
 class Section(Model):
     """A department of the site; its path is the chain of slugs from the root."""
 
@@ -30,6 +40,7 @@ class Section(Model):
     slug = fields.CharField(200, unique=True)
     description: str | None = fields.TextField(null=True)
     position = fields.IntField(default=0)
+    names: dict[str, str] = fields.JSONField(db_default={}, default=dict, description="in other locales, by locale")
     parent: fields.ForeignKeyNullableRelation[Section] = fields.ForeignKeyField(
         "cms.Section", related_name=False, null=True, on_delete=fields.RESTRICT
     )
@@ -49,10 +60,18 @@ class Tag(Model):
     name = fields.TextField()
     slug = fields.CharField(200, unique=True)
     description: str | None = fields.TextField(null=True)
+    kind = fields.CharEnumField(TagKind, max_length=16, default=TagKind.TOPIC, db_default=TagKind.TOPIC.value)
+    external_id: str | None = fields.CharField(  # type: ignore[assignment]
+        40, null=True, description="Q42 of Wikidata, or medtop:… of the IPTC"
+    )
 
     class Meta:
         table = "tag"
-        indexes = [Index(fields=("name", "id"), name="tag_name_order")]
+        indexes = [
+            Index(fields=("name", "id"), name="tag_name_order"),
+            Index(fields=("kind", "name", "id"), name="tag_kind"),
+        ]
+        constraints = [UniqueConstraint(fields=("external_id",), name="tag_external_id")]
 
 
 class TagName(Model):
@@ -69,6 +88,18 @@ class TagName(Model):
     class Meta:
         table = "tag_name"
         indexes = [Index(fields=("tag_id",), name="tag_name_tag")]
+
+
+class TagMerge(Model):
+    """What a merge of tags took away, for as long as it can be taken back: the tags as they were, [{id, name, slug,
+    description, kind, external_id, names: [key], slugs: [slug]}]."""
+
+    id = fields.UUIDField(primary_key=True, default=ids.new)
+    into_id = fields.UUIDField()
+    tags: list[dict[str, Any]] = fields.JSONField()
+
+    class Meta:
+        table = "tag_merge"
 
 
 class Author(Model):

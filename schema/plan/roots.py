@@ -17,7 +17,7 @@ from schema.scalars import key
 def _one_of(arguments: dict[str, Any]) -> tuple[str | None, str | None]:
     """(id, slug), one of which is given."""
     id, slug = arguments.get("id"), arguments.get("slug")
-    if (id is None) == (slug is None):
+    if (id is None) == (slug is None) or arguments.get("external_id") is not None:
         raise Unplanned("id and slug")
     return id, slug
 

@@ -60,6 +60,17 @@ def _in_tree(of: Any) -> Getter:
     return get
 
 
+@field("Section", "names")
+def _names(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    names = [(each.key, each.name) for each in c.fields("LocalizedName", asked.sets)]
+
+    def entry(locale: str, name: str) -> dict[str, str]:
+        said = {"__typename": "LocalizedName", "locale": locale, "name": name}
+        return {key: said[asked_for] for key, asked_for in names}
+
+    return lambda row, reading: [entry(*each) for each in sorted(row.names.items())]
+
+
 @field("Section", "path")
 def _section_path(c: Compiler, asked: Asked, scope: Any) -> Getter:
     return _in_tree(lambda row, tree, reading: tree.path(row))
@@ -98,8 +109,9 @@ plain(
     "Tag",
     id=lambda row, reading: ids.encode("Tag", row.id),
     path=lambda row, reading: paths.tag_path(row.slug),
+    kind=lambda row, reading: row.kind.name,
 )
-attributes("Tag", "name", "slug", "description")
+attributes("Tag", "name", "slug", "description", "externalId")
 
 
 @field("Tag", "aliases")
