@@ -33,6 +33,7 @@ RESERVED = frozenset(
         "health",
         "media",
         "metrics",
+        "ninjs",
         "preview",
         "robots.txt",
         "rss",

@@ -37,6 +37,7 @@ PARTIAL = {
     "article_unpublish_at": ("article", "(unpublish_at) WHERE (unpublish_at IS NOT NULL)"),
     "article_scheduled_revision": ("article", "(scheduled_revision_id) WHERE (scheduled_revision_id IS NOT NULL)"),
     "article_embargoed_until": ("article", "(embargoed_until) WHERE (embargoed_until IS NOT NULL)"),
+    "article_gone_at": ("article", "(gone_at) WHERE (gone_at IS NOT NULL)"),
     "article_due_at": ("article", "(due_at) WHERE (due_at IS NOT NULL)"),
 }
 TYPES = {
