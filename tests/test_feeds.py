@@ -171,6 +171,21 @@ async def test_characters_that_XML_cannot_hold_leave_feeds_that_parse(get: Get) 
     assert orjson.loads((await get("/feeds/feed.json")).content)["items"][0]["id"] == f"urn:uuid:{head.article_id}"
 
 
+async def test_addresses_in_every_script_are_uris(get: Get) -> None:
+    section = await make_section("世界")
+    await make_article(status=PUBLISHED, headline="Дождь", section_id=section, tag_names=["中国"])
+    url = f"{SITE}/%E4%B8%96%E7%95%8C/%D0%B4%D0%BE%D0%B6%D0%B4%D1%8C"
+    assert texts(xml(await get("/feeds/tag/中国/rss.xml")), "link")[-1] == url
+    for address in ("/sitemap/stories-1.xml", "/sitemap/news.xml"):
+        assert texts(xml(await get(address)), "loc") == [url]
+    assert f"{SITE}/tag/%E4%B8%AD%E5%9B%BD" in texts(xml(await get("/sitemap/terms.xml")), "loc")
+    feed = orjson.loads((await get("/feeds/世界/feed.json")).content)
+    assert feed["feed_url"] == "https://cms.example.org/feeds/%E4%B8%96%E7%95%8C/feed.json"
+    await taxonomy.update_section(SYSTEM, section, {"slug": "мир"})
+    moved = await get("/feeds/世界/feed.json")
+    assert moved.headers["location"] == "https://cms.example.org/feeds/%D0%BC%D0%B8%D1%80/feed.json"
+
+
 async def test_nothing_of_a_request_comes_back(get: Get) -> None:
     await story()
     addresses = ("/feeds/rss.xml", "/feeds/atom.xml", "/feeds/feed.json", "/sitemap.xml", "/robots.txt")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 from uuid import UUID
 
 from cms import clock, listings, routes
-from cms.feeds.stories import Entry, entries
+from cms.feeds.stories import Entry, entries, on_site
 from cms.keyset import Paging
 from cms.models import Article, Author, Event, Section, Site, Tag
 from cms.permissions import PUBLIC, Perspective
@@ -42,7 +43,7 @@ class Channel:
 
     @property
     def home(self) -> str:
-        return self.site.url + (self.path or "/")
+        return on_site(self.site, self.path or "/")
 
     def url(self, format: str) -> str:
         """Where this feed stands in one of FORMATS."""
@@ -55,7 +56,7 @@ class Channel:
 
 
 def feed_url(path: str, format: str) -> str:
-    return f"{settings().base_url}/feeds{path}/{format}"
+    return f"{settings().base_url}/feeds{quote(path)}/{format}"
 
 
 async def channel(path: str) -> Channel | routes.Redirect | None:

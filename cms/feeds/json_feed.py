@@ -8,7 +8,7 @@ import orjson
 
 from cms import paths
 from cms.feeds.channels import Channel
-from cms.feeds.stories import Entry, instant, urn
+from cms.feeds.stories import Entry, instant, on_site, urn
 from cms.models import Site
 
 
@@ -42,7 +42,9 @@ def _item(entry: Entry, site: Site) -> dict[str, Any]:
             "image": entry.picture.url if entry.picture else None,
             "date_published": instant(live.published_at),
             "date_modified": instant(live.updated_at),
-            "authors": [{"name": each.name, "url": site.url + paths.author_path(each.slug)} for each in entry.authors],
+            "authors": [
+                {"name": each.name, "url": on_site(site, paths.author_path(each.slug))} for each in entry.authors
+            ],
             "tags": [tag.name for tag in entry.tags],
             "language": live.locale,
             "_copydesk": {"corrections": notices} if notices else None,

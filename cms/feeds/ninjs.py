@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from cms import paths
-from cms.feeds.stories import Entry, entries, instant, urn
+from cms.feeds.stories import Entry, entries, instant, on_site, urn
 from cms.models import Article, Author, AuthorKind, Site, Tag, TagKind
 
 _STANDARD = {"name": "ninjs", "version": "3.0", "schema": "http://www.iptc.org/std/ninjs/ninjs-schema_3.0.json"}
@@ -78,7 +78,7 @@ def _bodies(entry: Entry) -> list[dict[str, Any]]:
 
 def _source(author: Author, site: Site) -> dict[str, str]:
     role = "author" if author.kind is AuthorKind.PERSON else "provider"
-    return {"name": author.name, "role": role, "uri": site.url + paths.author_path(author.slug)}
+    return {"name": author.name, "role": role, "uri": on_site(site, paths.author_path(author.slug))}
 
 
 def _concept(tag: Tag, site: Site) -> dict[str, str]:
@@ -87,7 +87,7 @@ def _concept(tag: Tag, site: Site) -> dict[str, str]:
 
 def concept_uri(tag: Tag, site: Site) -> str:
     """What the tag is elsewhere, else its page."""
-    return same_as(tag) or site.url + paths.tag_path(tag.slug)
+    return same_as(tag) or on_site(site, paths.tag_path(tag.slug))
 
 
 def same_as(tag: Tag) -> str | None:

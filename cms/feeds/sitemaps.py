@@ -11,7 +11,7 @@ from typing import Any
 from tortoise import connections
 
 from cms import clock, listings, paths
-from cms.feeds.stories import instant
+from cms.feeds.stories import instant, on_site
 from cms.feeds.xml import add, printed, root
 from cms.models import Author, Live, Site, Tag
 from cms.permissions import PUBLIC, Perspective, query, visible
@@ -58,7 +58,7 @@ async def stories(number: int) -> bytes | None:
     document = root("urlset", {None: _SITEMAP})
     for locale, section_id, slug, updated_at, *_ in rows:
         url = add(document, "url")
-        add(url, "loc", site.url + paths.story_path(locale, section_id, slug, tree, site))
+        add(url, "loc", on_site(site, paths.story_path(locale, section_id, slug, tree, site)))
         add(url, "lastmod", instant(updated_at))
     return printed(document)
 
@@ -73,7 +73,7 @@ async def news() -> bytes:
     document = root("urlset", {None: _SITEMAP, "news": _NEWS})
     for locale, section_id, slug, _, published_at, headline in rows:
         url = add(document, "url")
-        add(url, "loc", site.url + paths.story_path(locale, section_id, slug, tree, site))
+        add(url, "loc", on_site(site, paths.story_path(locale, section_id, slug, tree, site)))
         told = add(url, "news:news")
         publication = add(told, "news:publication")
         add(publication, "news:name", site.name)
@@ -92,7 +92,7 @@ async def terms() -> bytes:
     found += [*(paths.tag_path(tag.slug) for tag in tags), *(paths.author_path(author.slug) for author in authors)]
     document = root("urlset", {None: _SITEMAP})
     for each in found:
-        add(add(document, "url"), "loc", site.url + each)
+        add(add(document, "url"), "loc", on_site(site, each))
     return printed(document)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from html import escape
 from typing import TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from tortoise.models import Model
@@ -53,6 +54,11 @@ def urn(article_id: UUID) -> str:
     return f"urn:uuid:{article_id}"
 
 
+def on_site(site: Site, path: str) -> str:
+    """The address of a path, as a URI: other scripts than Latin in percents (RFC 3986)."""
+    return site.url + quote(path)
+
+
 def instant(moment: datetime) -> str:
     """RFC 3339, to the second."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -79,7 +85,7 @@ async def entries(article_ids: Sequence[UUID]) -> list[Entry]:
     return [
         Entry(
             live=story,
-            url=site.url + paths.article_path(story, tree, site),
+            url=on_site(site, paths.article_path(story, tree, site)),
             summary=story.dek or body.excerpt(story.text, SUMMARY_LENGTH) or None,
             html=_html(story, links, notices.get(story.article_id, [])),
             authors=[authors[id] for id in story.author_ids if id in authors],
@@ -102,7 +108,7 @@ async def _by_id(model: type[M], ids: Sequence[UUID]) -> dict[UUID, M]:
 
 def _links(linked: list[Live], files: dict[UUID, Media], site: Site, tree: paths.Tree) -> body.Links:
     targets = {
-        row.article_id: body.ArticleTarget(site.url + paths.article_path(row, tree, site), row.headline)
+        row.article_id: body.ArticleTarget(on_site(site, paths.article_path(row, tree, site)), row.headline)
         for row in linked
     }
     pictures = {

@@ -16,10 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from cms import clock, database, feeds, ids
-from cms.feeds.channels import FORMATS
+from cms.feeds.channels import FORMATS, feed_url
 from cms.feeds.stories import http_date
 from cms.routes import Redirect
-from cms.settings import settings
 
 _PRINT: dict[str, Callable[[feeds.Channel], bytes]] = {
     "rss.xml": feeds.rss,
@@ -88,7 +87,7 @@ async def feed(request: Request) -> _Found | Redirect | None:
         return None
     found = await feeds.channel(path)
     if isinstance(found, Redirect):
-        return Redirect(f"{settings().base_url}/feeds{found.location}/{format}")
+        return Redirect(feed_url(found.location, format))
     return None if found is None else (_PRINT[format](found), FORMATS[format])
 
 
