@@ -9,6 +9,7 @@ is empty:
     moved                       its path is another one now
     renamed                     the stories under it say something else of it, or stand elsewhere
     sections, tags, authors     what a story of the event is filed under, or was; sections with those above them
+    heir                        to what the old paths of what was deleted lead now
     slugs                       last parts of paths at which something else is found now
     lists                       kept lists that show the story, or did
     site                        the site shows it

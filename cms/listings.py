@@ -177,6 +177,11 @@ async def file_head(article_id: UUID) -> None:
     await _file("head", article_id)
 
 
+async def lock() -> None:
+    """Nobody else writes a story until the transaction ends: to be called before many are filed anew."""
+    await _fetch("lock table head, live in share row exclusive mode", [])
+
+
 async def refile_sections() -> None:
     """Write anew where every story with a section is listed: the tree has changed."""
     await _rebuild("section_id is not null")

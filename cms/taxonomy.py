@@ -290,6 +290,7 @@ async def _change_section(section: Section, changes: Mapping[str, Any]) -> bool:
         )
     moved = "parent_id" in changes and changes["parent_id"] != section.parent_id
     if moved:
+        await listings.lock()
         await _move(section, changes["parent_id"])
     await section.save()
     if moved:
@@ -313,7 +314,7 @@ async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = N
             await _reassign(actor, "section", id, section.name, reassign_to)
             await section.delete()
             await paths.release_all(SlugKind.SECTION, id, heir=reassign_to)
-        told = effect.json(path=path, slugs=[section.slug])
+        told = effect.json(path=path, slugs=[section.slug], heir=reassign_to and str(reassign_to))
         await events.record(actor, "section.deleted", subject_id=id, public=True, effect=told, name=section.name)
         return id
 
@@ -439,7 +440,9 @@ async def delete_author(actor: Actor, id: UUID, *, reassign_to: UUID | None = No
             await _reassign(actor, "author", id, author.name, reassign_to)
             await author.delete()
             await paths.release_all(SlugKind.AUTHOR, id, heir=reassign_to)
-        told = effect.json(path=paths.author_path(author.slug), slugs=[author.slug])
+        told = effect.json(
+            path=paths.author_path(author.slug), slugs=[author.slug], heir=reassign_to and str(reassign_to)
+        )
         public = effect.toggles
         await events.record(actor, "author.deleted", subject_id=id, public=public, effect=told, name=author.name)
         return id
@@ -493,6 +496,7 @@ async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | Non
         return
     if to == id or await references.missing(kind, [to]):
         raise Invalid.field("reassignToId", "not_found", f"There is no other {kind} with that id.")
+    await listings.lock()
     tree, site = await paths.tree(), await Site.get()
     live = await references.replace(kind, id, to)
     await listings.rebuild()

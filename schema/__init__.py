@@ -12,6 +12,7 @@ from schema import access
 from schema.accounts import AccountsMutation, AccountsQuery
 from schema.articles import Article, ArticlesMutation, ArticlesQuery, Revision
 from schema.body import BLOCKS
+from schema.changes import ChangesQuery
 from schema.comments import CommentsMutation
 from schema.documents import Given
 from schema.enums import describe_values
@@ -38,6 +39,7 @@ Query = merge_types(
         ArticlesQuery,
         TaxonomyQuery,
         EventsQuery,
+        ChangesQuery,
         PreviewsQuery,
         QueueQuery,
         MediaQuery,

@@ -32,6 +32,7 @@ QUERIES: dict[str, Reader] = {
     "author": Reader.ANYONE,
     "authors": Reader.ANYONE,
     "calendar": Reader.STAFF,
+    "changes": Reader.ANYONE,
     "events": Reader.STAFF,
     "mediaLibrary": Reader.STAFF,
     "myQueue": Reader.STAFF,

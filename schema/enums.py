@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from cms.articles import RelatedSource
+from cms.changes import ChangeKind
 from cms.checklist import Level
 from cms.listings import ArticleOrderField
 from cms.media import Fit, Format
@@ -17,6 +18,13 @@ from schema.editorial import ChecklistLevel
 from schema.listings import Direction
 
 MEANINGS: dict[type[Enum], dict[str, str]] = {
+    ChangeKind: {
+        "PUBLISHED": "Readers see it from now on; in a full export, at all.",
+        "UPDATED": "It, or what it shows of others, is not as it was.",
+        "CORRECTED": "A public notice was put on the story.",
+        "REMOVED": "Readers see it no more.",
+        "REDIRECTED": "It stands at another path: the one before redirects to it.",
+    },
     ArticleOrderField: {
         "PUBLISHED_AT": "The date that is printed.",
         "UPDATED_AT": "When the content last changed.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -56,6 +56,11 @@ class Loaders:
     async def known(self, model: type[M], key: UUID | None) -> M | None:
         """The row with this primary key, which a row that the actor may read points at."""
         return None if key is None else await self._one("known", model, model.all).load(key)
+
+    def remember(self, rows: Iterable[Model]) -> None:
+        """These are what known() answers, whatever becomes of them meanwhile."""
+        for row in rows:
+            self._one("known", type(row), type(row).all).prime(row.pk, row)
 
     async def known_each(self, model: type[M], keys: list[UUID]) -> list[M | None]:
         """The same for several, with None in the place of what is not there."""

@@ -46,6 +46,8 @@ PerspectiveArg = Annotated[
 
 # Root fields that are about drafts, whatever else is asked.
 _ALWAYS_DRAFT = frozenset({"myQueue", "calendar"})
+# And about what readers see.
+_ALWAYS_PUBLISHED = frozenset({"changes"})
 
 
 def of_operation(
@@ -85,6 +87,8 @@ def _asked(
         if isinstance(node, FieldNode):
             if node.name.value in _ALWAYS_DRAFT:
                 yield permissions.Perspective.DRAFT
+            if node.name.value in _ALWAYS_PUBLISHED:
+                yield permissions.Perspective.PUBLISHED
             for argument in node.arguments or ():
                 if argument.name.value == "perspective":
                     name = _given(argument.value, variables)

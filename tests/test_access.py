@@ -38,6 +38,7 @@ QUERIES = {
     "author": ".......",
     "authors": ".......",
     "calendar": "uff....",
+    "changes": ".......",
     "events": "uff....",
     "myQueue": "uff....",
     "mediaLibrary": "uff....",
