@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from cms import database, live, logs, worker
@@ -16,12 +16,15 @@ from cms.http.edge import OTHER, Edge, always
 from cms.http.feeds import feed, ninjs, robots, sitemap, sitemap_part
 from cms.http.files import file
 from cms.http.health import health
+from cms.http.server import before_stopping
 from cms.http.sessions import password, password_reset, session
 from cms.http.uploads import upload
 from cms.settings import settings
 from schema import delivery
 from schema.endpoint import graphql
 from schema.front import Front
+from schema.streams import Streams
+from schema.websockets import websocket
 
 
 def create_app() -> ASGIApp:
@@ -29,6 +32,7 @@ def create_app() -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", websocket),
             Route("/session", session, methods=["POST", "DELETE"]),
             Route("/password-reset", password_reset, methods=["POST"]),
             Route("/password", password, methods=["POST"]),
@@ -52,6 +56,7 @@ class State(TypedDict):
     """What every request finds in its state."""
 
     feed: live.Feed
+    streams: Streams
 
 
 @asynccontextmanager
@@ -60,5 +65,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[State]:
     async with database.open(settings(), serving=True):
         await database.check_migrations()
         async with live.listening() as feed, worker.beside():
-            with delivery.keeping(feed, settings()):
-                yield {"feed": feed}
+            streams = Streams(feed)
+            with delivery.keeping(feed, settings()), before_stopping(streams.close):
+                yield {"feed": feed, "streams": streams}

@@ -27,6 +27,7 @@ from schema.queue import QueueQuery
 from schema.routes import RedirectRule, RoutesQuery
 from schema.scalars import SCALARS
 from schema.search import SearchQuery
+from schema.subscriptions import Subscription
 from schema.taxonomy import TaxonomyMutation, TaxonomyQuery
 from schema.workflow import WorkflowMutation
 
@@ -72,6 +73,7 @@ describe_values()
 schema = _Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[Article, Revision, Media, Event, RedirectRule, *BLOCKS],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[Given, OnePerspective],

@@ -108,9 +108,19 @@ MUTATIONS: dict[str, Action | Own] = {
 }
 
 
+SUBSCRIPTIONS: dict[str, Reader] = {
+    "articleChanged": Reader.ANYONE,
+    "editorialEvents": Reader.STAFF,
+}
+
+
 def check(schema: GraphQLSchema) -> None:
     """Raise for a root field that has no rule, or for a rule that has no field."""
-    for kind, declared in ((schema.query_type, QUERIES), (schema.mutation_type, MUTATIONS)):
+    for kind, declared in (
+        (schema.query_type, QUERIES),
+        (schema.mutation_type, MUTATIONS),
+        (schema.subscription_type, SUBSCRIPTIONS),
+    ):
         fields = set(kind.fields) if kind else set()
         if fields != declared.keys():
             missing, left = sorted(fields - declared.keys()), sorted(declared.keys() - fields)

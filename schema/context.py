@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -12,7 +12,7 @@ import strawberry
 from graphql import DocumentNode
 
 from cms import paths
-from cms.models import Article, Content, Head, Live, Site
+from cms.models import Article, Content, Event, Head, Live, Site
 from cms.permissions import PUBLIC, Actor, Perspective
 from schema.loaders import Loaders
 
@@ -26,6 +26,7 @@ class Context:
     actor: Actor = PUBLIC
     perspective: Perspective = Perspective.PUBLISHED
     document: DocumentNode | None = None  # valid, and parsed already
+    events: AsyncIterable[Event] | None = None  # of a subscription: everything that happens from its beginning on
     response_headers: dict[str, str] = field(default_factory=dict)
     _loaders: Loaders | None = None
     _once: dict[str, asyncio.Future[Any]] = field(default_factory=dict)

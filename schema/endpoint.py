@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from cms.errors import CMSError, Unauthenticated
 from cms.permissions import PUBLIC, Actor
+from schema import sse
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
@@ -142,6 +143,11 @@ async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Res
     except CMSError as error:
         return _result(request, actor, {}, [GraphQLError(error.message, original_error=error)])
     _check_method(request, ask)
+    if ask.operation.kind is OperationType.SUBSCRIPTION:
+        try:
+            return await sse.stream(ask, params["query"], request.state.streams)
+        except Refused as refused:
+            return _result(request, actor, {}, refused.errors)
     work = _result_of(ask, params["query"])
     reads = ask.operation.kind is OperationType.QUERY
     data, errors = await (while_waiting(request.receive, work) if reads else work)
@@ -160,10 +166,10 @@ async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError]]
 
 
 def _check_method(request: Request, ask: Prepared) -> None:
-    if ask.operation.kind is OperationType.SUBSCRIPTION or (
-        ask.operation.kind is OperationType.MUTATION and request.method != "POST"
-    ):
-        raise BadRequest(405, "Send queries by GET or POST, mutations by POST, subscriptions by neither.")
+    if ask.operation.kind is OperationType.MUTATION and request.method != "POST":
+        raise BadRequest(405, "Send queries by GET or POST, mutations by POST.")
+    if ask.operation.kind is OperationType.SUBSCRIPTION and not sse.is_wanted(request):
+        raise BadRequest(406, "Send subscriptions over a WebSocket, or with “Accept: text/event-stream”.")
 
 
 def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[GraphQLError]) -> Response:
@@ -176,6 +182,8 @@ def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[Gr
     status = 400 if media_type == _GRAPHQL and "data" not in answer else 200
     if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
         status = 503
+    if sse.is_wanted(request) and "data" in answer:
+        return sse.once(orjson.dumps(answer))
     return Response(orjson.dumps(answer), status, headers=_PRIVATE, media_type=media_type)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from cms import accounts
 from cms.errors import Unauthenticated
@@ -21,7 +21,7 @@ HEADER, HEADER_VALUE = "X-Requested-With", "copydesk"
 _FORBIDDEN = "FORBIDDEN"
 
 
-async def viewer(request: Request) -> Actor:
+async def viewer(request: HTTPConnection) -> Actor:
     """The actor of a request. Raises Unauthenticated for a credential that is not valid, BadRequest for two of them
     and for a cookie that another site may have sent."""
     given = request.headers.getlist("authorization")
@@ -31,10 +31,10 @@ async def viewer(request: Request) -> Actor:
     if given and cookie is not None:
         raise BadRequest(400, "Send a token or a cookie, not both.")
     if cookie is not None:
-        if request.method != "GET":
+        if isinstance(request, Request) and request.method != "GET":
             require_own_page(request)
         return await accounts.authenticate_session(cookie)
-    return await _bearer(given[0]) if given else PUBLIC
+    return await bearer(given[0]) if given else PUBLIC
 
 
 def is_secure() -> bool:
@@ -55,7 +55,7 @@ def cookie_name(what: str) -> str:
     return f"__Host-{what}" if is_secure() else what
 
 
-def session_cookie(request: Request) -> str | None:
+def session_cookie(request: HTTPConnection) -> str | None:
     return request.cookies.get(cookie_name("copydesk"))
 
 
@@ -74,7 +74,11 @@ def require_own_page(request: Request, *, header: bool = True) -> None:
         raise BadRequest(403, f"This request does not come from a page of {settings().base_url}.", _FORBIDDEN)
 
 
-def _own(request: Request) -> set[str]:
+def is_own_origin(request: HTTPConnection, origin: str) -> bool:
+    return origin in _own(request)
+
+
+def _own(request: HTTPConnection) -> set[str]:
     """The origins of our own pages. Never taken from what the request says."""
     if settings().public_url is not None:
         url = urlsplit(settings().base_url)
@@ -88,7 +92,8 @@ def _origin(scheme: str, host: str, port: int | None) -> str:
     return f"{scheme}://{name}" + (f":{port}" if port not in (None, {"http": 80, "https": 443}.get(scheme)) else "")
 
 
-async def _bearer(header: str) -> Actor:
+async def bearer(header: str) -> Actor:
+    """The actor of an Authorization header. Raises Unauthenticated."""
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated("Send the token as “Authorization: Bearer TOKEN”.")

@@ -394,7 +394,7 @@ def _odd(count: int) -> list[graphql.DocumentNode]:
 
 def _broad(count: int, seed: int) -> list[graphql.DocumentNode]:
     chance = random.Random(seed)
-    roots = [*sorted(schema._schema.query_type.fields), *_STORIES * 5]  # type: ignore[union-attr]
+    roots = [*sorted(schema._schema.query_type.fields), *_STORIES * 9]  # type: ignore[union-attr]
     return [
         graphql.parse(
             "{" + " ".join(f"r{n}: {_field(root, chance)}" for n, root in enumerate(chance.choices(roots, k=3))) + "}"

@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # How long the head of a request may take, from the connection or its first byte on. The body's time is its reader's
 # matter: a query has seconds, a film has hours.
 HEAD_SECONDS = 10
+
+
+@contextmanager
+def before_stopping(work: Callable[[], None]) -> Iterator[None]:
+    """Do this as soon as we are told to stop: uvicorn waits for what is open before the lifespan ends."""
+    if threading.current_thread() is not threading.main_thread():  # as in tests: only there are signals heard
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(work)
+        handler = handlers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)
 
 
 class PatientProtocol(HttpToolsProtocol):

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from cms import accounts, ids
 from cms.accounts import Visit
 from cms.errors import CMSError, Forbidden, Invalid, RateLimited, Unauthenticated
-from cms.http.peers import peer
 from schema.errors import BadRequest
+from schema.peers import peer
 from schema.scalars import print_instant
 from schema.viewer import cookie_name, is_on_this_machine, is_secure, require_own_page, session_cookie
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from cms.settings import settings
 
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
 
 
-def peer(request: Request) -> str:
+def peer(request: HTTPConnection) -> str:
     """The nearest address that is not a trusted proxy's: each hop of X-Forwarded-For is believed if the one behind it,
     to its right, is trusted. So whatever a client writes into that header itself is never reached."""
     address = request.client.host if request.client else "local"
