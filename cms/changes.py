@@ -262,6 +262,8 @@ def _steps(event: Event) -> list[_Step]:
         steps.append(_Step("RedirectRule", "target_id = $2", (heir,)))
     if noun == "article" and moved:
         steps.append(_Step("RedirectRule", "target_id = $2", (event.article_id,)))
+    if event.type in ("tag.merged", "tag.unmerged"):
+        steps.append(_Step("RedirectRule", "target_id = $2", (id,)))
     if noun in ("tag", "author") and (moved or renamed):
         steps += [
             _Step("RedirectRule", "target_id = $2", (id,)),

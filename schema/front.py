@@ -67,7 +67,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
             given = _given(scope["headers"])
-            if given is not None:
+            if given is not None and b"text/event-stream" not in given.get(b"accept", b""):
                 message = await receive()
                 answer = await self._answer(scope, given, message, answers)
                 if answer is not None:
