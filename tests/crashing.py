@@ -24,7 +24,7 @@ from uuid import UUID
 import asyncpg
 import time_machine
 
-from cms import articles, cli, clock, database, workflow
+from cms import articles, cli, clock, database, schedules, workflow
 from cms.errors import CMSError
 from cms.permissions import SYSTEM
 from cms.settings import Settings, settings
@@ -56,13 +56,13 @@ async def _withdraw(id: str) -> None:
 
 
 async def _publish_due() -> None:
-    await workflow.publish_due()
+    await schedules.publish_due()
 
 
 async def _work() -> None:
     """What `cms serve` does beside serving, in more of a hurry."""
     while True:
-        await workflow.publish_due()
+        await schedules.publish_due()
         await asyncio.sleep(0.05)
 
 

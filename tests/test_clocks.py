@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cms import articles, clock, ids, workflow
+from cms import articles, clock, ids, schedules, workflow
 from cms.models import Article, ArticleStatus, Event, Head, Live
 from cms.permissions import SYSTEM
 from cms.workflow import Transition, Wish
@@ -88,7 +88,7 @@ async def test_R4_a_slug_that_somebody_took_behind_a_schedule_stops_that_story_a
     await fall_due(replaced.article_id, ago=60)
     await fall_due(good)
     was = await Article.get(id=replaced.article_id)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     article, live = await Article.get(id=was.id), await Live.get(article_id=was.id)
     assert (article.status, article.version) == (SCHEDULED, was.version)
     assert (article.publish_at, article.scheduled_revision_id) == (was.publish_at, was.scheduled_revision_id)
@@ -98,7 +98,7 @@ async def test_R4_a_slug_that_somebody_took_behind_a_schedule_stops_that_story_a
     await execute("update live set slug = 'stolen' where article_id = $1", thief)
     await execute("update slug set target_id = $1 where slug = 'wanted'", was.id)
     await execute("update article set schedule_retry_at = now()")
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     assert (await Live.get(article_id=was.id)).slug == "wanted"
 
 
@@ -106,7 +106,7 @@ async def test_R7_a_publication_by_schedule_while_an_editor_writes_is_a_conflict
     editor, story = await make_actor(), await make_scheduled(headline="Planned")
     id = ids.encode("Article", story)
     await fall_due(story)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     mine = {"id": id, "headline": "Mine", "expectedVersion": 2}
     refused = await api.write("updateArticle", mine, EDITORIAL, actor=editor)
     assert (refused["code"], refused["currentVersion"]) == ("CONFLICT", 3)

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from lxml import etree
 
-from cms import articles, clock, feeds, ids, taxonomy, workflow
+from cms import articles, clock, feeds, ids, schedules, taxonomy, workflow
 from cms.app import create_app
 from cms.feeds import sitemaps
 from cms.models import ArticleStatus, CorrectionKind, Head, Live
@@ -210,7 +210,7 @@ async def test_L8_a_scheduled_story_is_nowhere_a_second_before_and_everywhere_a_
     async def due_in(seconds: int) -> list[str]:
         sql = f"update article set publish_at = now() + interval '{seconds} seconds' where id = $1"
         await execute(sql, head.article_id)
-        await workflow.publish_due()
+        await schedules.publish_due()
         return await everywhere(get, id)
 
     before = await due_in(1)

@@ -11,7 +11,8 @@ ORDER = """
     errors settings logs ids clock slugs | vips embedded mail | body | models | database permissions |
     events live purge keyset references jobs |
     checklist listings paths effects | search | media taxonomy | accounts newsroom | articles |
-    comments previews queue revisions tagging translations | changes locks routes | workflow |
+    comments previews queue revisions tagging translations | changes locks routes | publication | workflow |
+    schedules |
     worker importers exporters feeds demo | schema | http | app | cli | migrations
 """
 RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from cms import articles, ids, taxonomy, workflow
+from cms import articles, ids, schedules, taxonomy, workflow
 from cms.app import create_app
 from cms.models import Article, ArticleStatus, Event, Head, Live, Revision, Role
 from cms.permissions import SYSTEM
@@ -108,7 +108,7 @@ async def test_R8_whatever_is_done_but_publishing_readers_are_answered_the_same_
         answer = await api.write(name, input, actor=chief)
         assert answer["__typename"] != "Problem", (name, answer)
         assert await reader() == before, name
-    await workflow.publish_due()
+    await schedules.publish_due()
     assert await reader() == before
     refused = await api.write("withdrawArticle", {"id": id, "notice": "No."}, actor=editor)
     assert refused["code"] == "FORBIDDEN"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cms import articles, clock, ids, newsroom, workflow
+from cms import articles, clock, ids, newsroom, publication, schedules, workflow
 from cms.checklist import Level
 from cms.models import Article, ArticleStatus, Event, Head, Live, Media, Revision, Role
 from cms.permissions import SYSTEM
@@ -84,7 +84,7 @@ async def test_a_late_publication_says_how_late_and_never_fires_early() -> None:
     late, early = [await make_article(status=ArticleStatus.SCHEDULED) for _ in range(2)]
     await execute("update article set publish_at = now() - interval '3 hours' where id = $1", late.article_id)
     await execute("update article set publish_at = now() + interval '1 min' where id = $1", early.article_id)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     event = await Event.get(type="article.published")
     assert event.article_id == late.article_id
     assert event.actor_id is None
@@ -98,12 +98,12 @@ async def test_BC14_dates_that_fired_block_nothing_and_end_nothing() -> None:
     wish = Wish(publish_at=now + DAY, unpublish_at=now + 2 * DAY)
     await workflow.transition(SYSTEM, story.article_id, Transition.SCHEDULE, wish=wish)
     await execute("update article set publish_at = now() - interval '2 s', unpublish_at = now() - interval '1 s'")
-    assert await workflow.publish_due() == 2  # hours of downtime: both, in their order
+    assert await schedules.publish_due() == 2  # hours of downtime: both, in their order
     types = await Event.filter(public=True).order_by("number").values_list("type", flat=True)
     assert types == ["article.published", "article.unpublished"]
     await articles.update(SYSTEM, story.article_id, {"headline": "Again"})
     await publish(story.article_id)
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     assert await Live.exists(article_id=story.article_id)
 
 
@@ -123,20 +123,20 @@ async def test_R3_what_cannot_be_published_keeps_its_schedule_says_why_once_and_
     good = await make_article(status=ArticleStatus.SCHEDULED)
     await Media.filter(id=picture.id).update(expires_at=clock.now())
     await is_due(bad, good)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     assert await Live.exists(article_id=good.article_id)
     problem = await refused(bad)
     assert (problem["code"], problem["message"]) == ("INVALID", "The rights to the lead picture have ended.")
-    assert await workflow.publish_due() == 0  # waits before it tries again
+    assert await schedules.publish_due() == 0  # waits before it tries again
     await execute("update article set schedule_retry_at = now()")
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     assert await Event.filter(type="article.schedule_refused").count() == 1
     id, document = ids.encode("Article", bad.article_id), "query($id: ID!) { article(id: $id, perspective: DRAFT) {"
     shown = await api(document + " editorial { scheduleProblem } } }", id=id, actor=await make_actor())
     assert shown["article"]["editorial"] == {"scheduleProblem": "The rights to the lead picture have ended."}
     await Media.filter(id=picture.id).update(expires_at=None)
     await execute("update article set schedule_retry_at = now()")
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     article = await Article.get(id=bad.article_id)
     assert (article.schedule_problem, article.schedule_retry_at, article.status) == (None, None, "PUBLISHED")
 
@@ -151,24 +151,24 @@ async def test_R4_a_failure_of_the_database_leaves_everything_as_it_was_but_for_
     async def fails(*_: Any) -> None:
         await execute("select 1 / 0")
 
-    monkeypatch.setattr(workflow, "_make_slugs_public", fails)
-    assert await workflow.publish_due() == 0
+    monkeypatch.setattr(publication, "_make_slugs_public", fails)
+    assert await schedules.publish_due() == 0
     assert (await refused(story))["code"] == "INTERNAL"
     after = await dump()
     assert {name for name, rows in after.items() if rows != before[name]} == {"article", "event"}
     monkeypatch.undo()
     await execute("update article set schedule_retry_at = null")
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
 
 
 async def test_an_embargo_that_was_set_behind_a_schedule_holds_it_until_it_is_cleared() -> None:
     chief, story = await make_actor(Role.CHIEF), await make_article(status=ArticleStatus.SCHEDULED)
     await is_due(story)
     await execute("update article set embargoed_until = now() + interval '1 day'")
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     assert (await refused(story))["code"] == "EMBARGOED"
     await articles.update_editorial(chief, story.article_id, {"embargoed_until": None}, reason="It is out.")
-    assert await workflow.publish_due() == 1  # at once, not at the next try
+    assert await schedules.publish_due() == 1  # at once, not at the next try
 
 
 async def test_the_checklist_of_what_is_pinned_counts_not_that_of_the_head() -> None:
@@ -178,7 +178,7 @@ async def test_the_checklist_of_what_is_pinned_counts_not_that_of_the_head() -> 
     await workflow.transition(SYSTEM, story.article_id, Transition.SCHEDULE, wish=Wish(publish_at=clock.now() + DAY))
     await articles.update(SYSTEM, story.article_id, {"section_id": None})
     await is_due(story)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     assert (await Live.get(article_id=story.article_id)).section_id == section
 
 

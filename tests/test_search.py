@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise import connections
 
-from cms import articles, clock, newsroom, search, taxonomy, workflow
+from cms import articles, clock, newsroom, schedules, search, taxonomy, workflow
 from cms.database import transaction
 from cms.models import ArticleStatus, Role
 from cms.permissions import PUBLIC, SYSTEM, Perspective
@@ -416,5 +416,5 @@ async def test_a_schedule_is_absent_before_and_found_once_it_fires() -> None:
     await workflow.transition(SYSTEM, head.article_id, Transition.SCHEDULE, wish=Wish(publish_at=at))
     assert await found("later") == []
     await execute("update article set publish_at = now() - interval '1 second' where id = $1", head.article_id)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     assert await found("later") == ["Later"]

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from tortoise import connections
 
-from cms import accounts, articles, clock, ids, listings, workflow
+from cms import accounts, articles, clock, ids, listings, schedules, workflow
 from cms.errors import CMSError
 from cms.models import Article, ArticleStatus, CorrectionKind, Head, Role, TokenScope
 from cms.permissions import SYSTEM, Actor
@@ -269,7 +269,7 @@ def machine(newsroom: Newsroom) -> type[RuleBasedStateMachine]:
             there.run(lambda: connections.get("default").execute_query(due))
 
             async def workers() -> int:
-                return sum(await asyncio.gather(*(workflow.publish_due() for _ in range(4))))
+                return sum(await asyncio.gather(*(schedules.publish_due() for _ in range(4))))
 
             fired = [story for story in self.model if story.pinned]
             assert there.run(workers) == len(fired)

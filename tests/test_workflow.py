@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cms import articles, clock, workflow
+from cms import articles, clock, schedules, workflow
+from cms.checklist import checklist
 from cms.database import transaction
 from cms.errors import CMSError, Conflict, Embargoed, Forbidden, Invalid, NotFound, TransitionRefused, Unauthenticated
 from cms.models import (
@@ -299,7 +300,7 @@ async def due(column: str) -> int:
     """The moment has come; publish_at must stay before unpublish_at."""
     shift = "interval '2 days'" if column == "publish_at" else "interval '3 days'"
     await execute(f"update article set {column} = {column} - {shift} where {column} is not null")
-    return await workflow.publish_due()
+    return await schedules.publish_due()
 
 
 async def test_a_schedule_fires_once_with_its_pinned_revision_and_one_event() -> None:
@@ -307,9 +308,9 @@ async def test_a_schedule_fires_once_with_its_pinned_revision_and_one_event() ->
     pinned = story.revision_id
     await articles.update(SYSTEM, story.article_id, {"headline": "Newer", "slug": "newer", "tag_names": ["New"]})
     assert (await Article.get(id=story.article_id)).scheduled_revision_id == pinned
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     assert await due("publish_at") == 1
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     live, article = await Live.get(article_id=story.article_id), await Article.get(id=story.article_id)
     assert (live.headline, live.slug, live.revision_id) == ("Pinned", "pinned", pinned)
     assert live.tag_ids == story.tag_ids
@@ -328,7 +329,7 @@ async def test_a_schedule_whose_head_is_pinned_publishes_it() -> None:
 
 async def due_at_once() -> int:
     await execute("update article set publish_at = now() - interval '1 s' where publish_at > now()")
-    return await workflow.publish_due()
+    return await schedules.publish_due()
 
 
 async def test_both_dates_fire_and_are_used_up() -> None:
@@ -342,7 +343,7 @@ async def test_both_dates_fire_and_are_used_up() -> None:
     assert (article.status, article.unpublish_at, article.publish_at) == (ArticleStatus.UNPUBLISHED, None, None)
     await articles.update(SYSTEM, story.article_id, {"dek": "again"})
     await publish(story.article_id)
-    assert await workflow.publish_due() == 0
+    assert await schedules.publish_due() == 0
     assert await Live.exists(article_id=story.article_id)
 
 
@@ -417,7 +418,7 @@ async def test_one_story_that_cannot_be_published_does_not_stop_the_rest() -> No
     await execute("update article set embargoed_until = now() + interval '1 day' where id = $1", bad.article_id)
     await execute("update article set publish_at = now() - interval '2 s' where id = $1", bad.article_id)
     await execute("update article set publish_at = now() - interval '1 s' where id = $1", good.article_id)
-    assert await workflow.publish_due() == 1
+    assert await schedules.publish_due() == 1
     assert await Live.all().values_list("article_id", flat=True) == [good.article_id]
     assert (await Article.get(id=bad.article_id)).scheduled_revision_id == bad.revision_id
 
@@ -500,7 +501,7 @@ async def test_ended_rights_block_publication_and_the_rest_warns() -> None:
     expired = await make_media(expires_at=clock.now() - timedelta(days=1), alt_text=None)
     story = await make_article(lead_media={"media_id": expired.id})
     article, head = await Article.get(id=story.article_id), await Head.get(article_id=story.article_id)
-    found = {(item.code, item.level) for item in await workflow.checklist(article, head)}
+    found = {(item.code, item.level) for item in await checklist(article, head)}
     assert found == {
         ("section", "WARN"),
         ("byline", "WARN"),

@@ -1,0 +1,116 @@
+"""Publishes and unpublishes what is due, by the database's clock. The story's row is its schedule: whatever happens to
+a worker, the next one finds it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from tortoise import connections
+from tortoise.exceptions import BaseORMException
+
+from cms import articles, effects, events, publication, workflow
+from cms.database import retrying, transaction
+from cms.errors import CMSError
+from cms.models import Article, ArticleStatus, Head, Revision
+from cms.permissions import SYSTEM
+from cms.workflow import Transition, Wish
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 15
+_PUBLISH_DUE = "publish_at <= now() and (schedule_retry_at is null or schedule_retry_at <= now())"
+# What is not live has nothing to lose; its end waits for its beginning.
+_UNPUBLISH_DUE = "unpublish_at <= now() and exists (select from live where live.article_id = article.id)"
+
+
+async def publish_due() -> int:
+    """Publish and unpublish what is due by the database's clock, each story by itself; returns how many changed.
+
+    A story that cannot be published keeps its schedule, says why, and is tried again; it does not stop the rest.
+    """
+    changed = 0
+    for condition, fire in ((_PUBLISH_DUE, _fire_publish), (_UNPUBLISH_DUE, _fire_unpublish)):
+        sql = f"select id from article where {condition} order by publish_at, unpublish_at, id"
+        for row in (await connections.get("default").execute_query(sql))[1]:
+            try:
+                changed += await fire(row[0])
+            except CMSError as error:
+                await _keep_refusal(row[0], error.code, error.message)
+            except (BaseORMException, asyncpg.PostgresError):
+                log.exception("schedule.failed", article=str(row[0]))
+                await _keep_refusal(row[0], "INTERNAL", "It could not be published; the server's log says why.")
+    return changed
+
+
+@retrying
+async def _fire_publish(id: UUID) -> int:
+    async with transaction():
+        now = await _claim(id, _PUBLISH_DUE)
+        if now is None:
+            return 0
+        article = await articles.fetch(SYSTEM, id)
+        due, pinned = article.publish_at, article.scheduled_revision_id
+        assert due is not None
+        assert pinned is not None
+        publication.check_embargo(article, now)
+        await events.lock_public()
+        revision = await Revision.get(id=pinned)
+        await publication.check(article, revision)
+        async with effects.watching_story(id, revision) as effect:
+            head = await Head.get(article_id=id)
+            publication.drop_pending(article)
+            await publication.go_live(article, pinned, None, now=now)
+            if head.revision_id == pinned:
+                article.status = ArticleStatus.PUBLISHED
+        await _fired(article, Transition.PUBLISH, due, now, effect)
+        return 1
+
+
+@retrying
+async def _fire_unpublish(id: UUID) -> int:
+    async with transaction():
+        now = await _claim(id, _UNPUBLISH_DUE)
+        if now is None:
+            return 0
+        article = await articles.fetch(SYSTEM, id)
+        due = article.unpublish_at
+        assert due is not None
+        async with effects.watching_story(id, None) as effect:
+            await workflow.unpublish(SYSTEM, await workflow.story_of(article), Wish())
+        await _fired(article, Transition.UNPUBLISH, due, now, effect)
+        return 1
+
+
+async def _claim(id: UUID, condition: str) -> datetime | None:
+    """The database's time, if the story is still due and nobody else is at it."""
+    sql = f"select now() from article where id = $1 and {condition} for update skip locked"
+    rows = (await connections.get("default").execute_query(sql, [id]))[1]
+    return rows[0][0] if rows else None
+
+
+async def _fired(article: Article, name: Transition, due: datetime, now: datetime, effect: effects.Effect) -> None:
+    article.version += 1
+    await article.save()
+    late = round((now - due).total_seconds(), 3)
+    detail = {"scheduled_for": due.isoformat(), "late_seconds": late}
+    await workflow.record(SYSTEM, article, name, Wish(detail=detail), effect)
+
+
+@retrying
+async def _keep_refusal(id: UUID, code: str, message: str) -> None:
+    """Say at the story why it was not published; once in its history."""
+    log.warning("schedule.refused", article=str(id), code=code, reason=message)
+    async with transaction():
+        article = await Article.filter(id=id, publish_at__not_isnull=True).select_for_update().first()
+        if article is None:
+            return
+        now = (await connections.get("default").execute_query("select now()"))[1][0][0]
+        known = article.schedule_problem or {}
+        if (known.get("code"), known.get("message")) != (code, message):
+            article.schedule_problem = {"code": code, "message": message, "at": now.isoformat()}
+            await events.record(SYSTEM, "article.schedule_refused", article_id=id, code=code, message=message)
+        article.schedule_retry_at = now + timedelta(seconds=RETRY_SECONDS)
+        await article.save(update_fields=["schedule_problem", "schedule_retry_at"])
