@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,8 @@ from cms.errors import Invalid
 from cms.models import Article, Content, Live, Media, Site, Slug, SlugKind
 
 LONG_HEADLINE = 110
+# How long before the rights to a picture end editors are told.
+RIGHTS_SOON = timedelta(days=14)
 
 
 class Level(StrEnum):
@@ -139,6 +142,16 @@ async def _rights(subject: Subject) -> Found:
     return [(message, field) for field, message in messages.items() if field in ended]
 
 
+async def _rights_soon(subject: Subject) -> Found:
+    now = clock.now()
+    found: Found = []
+    for field, what in ((("leadMedia",), "the lead picture"), (("body",), "a picture in the body")):
+        ends = [each.expires_at for each, _, where in subject.pictures() if where == field and each.expires_at]
+        if soon := [each for each in ends if now < each <= now + RIGHTS_SOON]:
+            found.append((f"The rights to {what} end on {min(soon):%Y-%m-%d %H:%M} UTC.", field))
+    return found
+
+
 async def _embargo(subject: Subject) -> Found:
     until = subject.article.embargoed_until
     if until is None or until <= clock.now():
@@ -180,6 +193,7 @@ RULES: dict[str, Rule] = {
     "body": Rule(Level.WARN, _body),
     "alt_text": Rule(Level.WARN, _alt_text),
     "rights": Rule(Level.BLOCK, _rights),
+    "rights_soon": Rule(Level.WARN, _rights_soon),
     "links": Rule(Level.WARN, _links),
     "slug": Rule(Level.BLOCK, _slug, fixed=True),
     "embargo": Rule(Level.BLOCK, _embargo, fixed=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,13 +33,14 @@ async def record(
     subject_id: UUID | None = None,
     public: bool = False,
     effect: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
     **detail: Any,
 ) -> Event:
     """Write down one thing that happened, in the transaction that made it happen. public: readers can notice it, and
-    effect says how (cms.effects)."""
+    effect says how (cms.effects). at: when, where the database's clock has said that already."""
     return await Event.create(
         type=type,
-        at=clock.now(),
+        at=at or clock.now(),
         actor_id=actor.user_id,
         article_id=article_id,
         subject_id=subject_id,

@@ -81,6 +81,12 @@ async def held() -> list[Held]:
     return [Held(int(row.id), row.entrypoint, _payload(row), row.attempts + 1, row.updated) for row in rows]
 
 
+async def count_held() -> int:
+    """How much has failed for good."""
+    rows = await connections.get("default").execute_query("select count(*) from pgqueuer where status = 'failed'")
+    return int(rows[1][0][0])
+
+
 async def try_again(ids: list[int]) -> None:
     """Owe held work once more, with all its tries."""
     async with connections.get("default").acquire_connection() as connection:

@@ -42,12 +42,12 @@ async def _make_slugs_public(live: Live) -> None:
     await Slug.filter(target_id__in=terms, public=False).update(public=True)
 
 
-async def take_down(article: Article, reason: GoneReason, notice: str | None) -> None:
+async def take_down(article: Article, reason: GoneReason, notice: str | None, *, now: datetime | None = None) -> None:
     await search.drop_live(article.id)
     await Live.filter(article_id=article.id).delete()
     drop_pending(article)
     article.unpublish_at = None
-    article.gone_at, article.gone_reason, article.gone_notice = clock.now(), reason, notice
+    article.gone_at, article.gone_reason, article.gone_notice = now or clock.now(), reason, notice
 
 
 def drop_pending(article: Article) -> None:

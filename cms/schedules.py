@@ -3,6 +3,7 @@ a worker, the next one finds it."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from cms.workflow import Transition, Wish
 log = structlog.get_logger()
 
 RETRY_SECONDS = 15
+_FAILURES = (BaseORMException, asyncpg.PostgresError)
 _PUBLISH_DUE = "publish_at <= now() and (schedule_retry_at is null or schedule_retry_at <= now())"
 # What is not live has nothing to lose; its end waits for its beginning.
 _UNPUBLISH_DUE = "unpublish_at <= now() and exists (select from live where live.article_id = article.id)"
@@ -36,13 +38,31 @@ async def publish_due() -> int:
         sql = f"select id from article where {condition} order by publish_at, unpublish_at, id"
         for row in (await connections.get("default").execute_query(sql))[1]:
             try:
-                changed += await fire(row[0])
-            except CMSError as error:
-                await _keep_refusal(row[0], error.code, error.message)
-            except (BaseORMException, asyncpg.PostgresError):
+                changed += await _by_itself(row[0], fire)
+            except _FAILURES:  # not even the refusal could be kept: the story is due still
                 log.exception("schedule.failed", article=str(row[0]))
-                await _keep_refusal(row[0], "INTERNAL", "It could not be published; the server's log says why.")
     return changed
+
+
+async def oldest_overdue() -> float:
+    """For how many seconds the story has been due that has waited longest; 0 where none waits."""
+    sql = f"""
+        select coalesce(extract(epoch from now() - min(due)), 0)::float8 from (
+            select publish_at as due from article where publish_at <= now()
+            union all select unpublish_at from article where {_UNPUBLISH_DUE}
+        ) as waiting"""
+    return float((await connections.get("default").execute_query(sql))[1][0][0])
+
+
+async def _by_itself(id: UUID, fire: Callable[[UUID], Awaitable[int]]) -> int:
+    try:
+        return await fire(id)
+    except CMSError as error:
+        await _keep_refusal(id, error.code, error.message)
+    except _FAILURES:
+        log.exception("schedule.failed", article=str(id))
+        await _keep_refusal(id, "INTERNAL", "It could not be published; the server's log says why.")
+    return 0
 
 
 @retrying
@@ -79,7 +99,7 @@ async def _fire_unpublish(id: UUID) -> int:
         due = article.unpublish_at
         assert due is not None
         async with effects.watching_story(id, None) as effect:
-            await workflow.unpublish(SYSTEM, await workflow.story_of(article), Wish())
+            await workflow.unpublish(SYSTEM, await workflow.story_of(article), Wish(at=now))
         await _fired(article, Transition.UNPUBLISH, due, now, effect)
         return 1
 
@@ -96,7 +116,7 @@ async def _fired(article: Article, name: Transition, due: datetime, now: datetim
     await article.save()
     late = round((now - due).total_seconds(), 3)
     detail = {"scheduled_for": due.isoformat(), "late_seconds": late}
-    await workflow.record(SYSTEM, article, name, Wish(detail=detail), effect)
+    await workflow.record(SYSTEM, article, name, Wish(detail=detail, at=now), effect)
 
 
 @retrying

@@ -126,7 +126,10 @@ TRANSITIONS: dict[Transition, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What comes with a transition; each transition reads what concerns it."""
+    """What comes with a transition; each transition reads what concerns it.
+
+    at: when it happens, where the database's clock has decided that and not this process's.
+    """
 
     note: str | None = None
     published_at: datetime | None = None
@@ -135,6 +138,7 @@ class Wish:
     unpublish_at: datetime | None = None
     notice: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @retrying
@@ -185,7 +189,13 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
             await Live.filter(article_id=id).update(updated_at=clock.now())
         await article.save(update_fields=["outdated_at"])
         await events.record(
-            actor, "article.corrected", article_id=id, public=True, effect=effect.json(), kind=kind.value
+            actor,
+            "article.corrected",
+            article_id=id,
+            public=True,
+            effect=effect.json(),
+            kind=kind.value,
+            version=article.version,
         )
         return await articles.newest(id)
 
@@ -294,7 +304,7 @@ async def unpublish(actor: Actor, story: Story, wish: Wish) -> None:
         story.article.status = UNPUBLISHED
     elif story.article.status is SCHEDULED:  # what it waits for is dropped
         story.article.status = APPROVED
-    await publication.take_down(story.article, GoneReason.UNPUBLISHED, None)
+    await publication.take_down(story.article, GoneReason.UNPUBLISHED, None, now=wish.at)
 
 
 async def _withdraw(actor: Actor, story: Story, wish: Wish) -> None:
@@ -367,7 +377,9 @@ async def record(actor: Actor, article: Article, name: Transition, wish: Wish, e
         article_id=article.id,
         public=effect is not None,
         effect=effect.json(corrected=wish.correction is not None) if effect else None,
+        at=wish.at,
         status=article.status.value,
+        version=article.version,
         **detail,
         **wish.detail,
     )

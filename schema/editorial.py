@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from cms import locks, models, workflow
+from cms import ids, locks, models, previews, workflow
 from cms.checklist import ChecklistItem as Item
 from cms.checklist import checklist
 from cms.keyset import Key, Listing, Paging, Where
@@ -55,6 +55,25 @@ class EditLock:
 
     @strawberry.field(description="Who.")
     async def user(root: strawberry.Parent[models.EditLock], info: Info) -> User:
+        return await info.context.loaders.known(models.User, root.user_id)  # type: ignore[return-value]
+
+
+@strawberry.type(description="A preview link that still opens. Its token was shown to who made it, once.")
+class OpenPreviewLink:
+    whole_site: bool = strawberry.field(description="It opens the DRAFT perspective of everything too.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime = strawberry.field(description="When it ends.")
+
+    @strawberry.field(description="What revokePreviewLink takes.")
+    def id(root: strawberry.Parent[models.PreviewLink]) -> strawberry.ID:
+        return strawberry.ID(ids.encode("PreviewLink", root.id))
+
+    @strawberry.field(description="What it shows.")
+    async def revision(root: strawberry.Parent[models.PreviewLink], info: Info) -> _Revision | None:
+        return await info.context.loaders.known(models.Revision, root.revision_id)  # type: ignore[return-value]
+
+    @strawberry.field(description="Who made it.")
+    async def created_by(root: strawberry.Parent[models.PreviewLink], info: Info) -> User | None:
         return await info.context.loaders.known(models.User, root.user_id)  # type: ignore[return-value]
 
 
@@ -151,6 +170,10 @@ class Editorial:
     @strawberry.field(description="Who is writing it now; advice, which refuses no save. lockArticle takes it.")
     async def lock(root: strawberry.Parent[models.Article], info: Info) -> EditLock | None:
         return await locks.of(root.id)  # type: ignore[return-value]
+
+    @strawberry.field(description="The links to its revisions that still open, newest first.")
+    async def preview_links(root: strawberry.Parent[models.Article]) -> list[OpenPreviewLink]:
+        return await previews.links_to(root.id)  # type: ignore[return-value]
 
     @strawberry.field(description="What happened to it, newest first.")
     def history(

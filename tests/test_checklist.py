@@ -77,6 +77,17 @@ async def test_pictures_need_an_alternative_text_or_to_be_decorative_wherever_th
     ]
 
 
+async def test_rights_that_end_within_two_weeks_are_told_ahead() -> None:
+    picture = await make_media()
+    story = await make_fit(body=shows({"mediaId": ids.encode("Media", picture.id)}))
+    ends = clock.now() + timedelta(days=13)
+    await Media.filter(id=picture.id).update(expires_at=ends)
+    message = f"The rights to a picture in the body end on {ends:%Y-%m-%d %H:%M} UTC."
+    assert await found(story) == [("rights_soon", "WARN", message, ("body",))]
+    await Media.filter(id=picture.id).update(expires_at=clock.now() + timedelta(days=15))
+    assert await found(story) == []
+
+
 async def test_rights_that_have_ended_block_in_the_body_too() -> None:
     picture = await make_media()
     story = await make_fit(body=shows({"mediaId": ids.encode("Media", picture.id)}))
@@ -163,6 +174,7 @@ async def test_the_api_shows_rules_to_staff_and_changes_them(api: Api) -> None:
         "body": "BLOCK",
         "alt_text": "WARN",
         "rights": "BLOCK",
+        "rights_soon": "WARN",
         "links": "WARN",
         "slug": "BLOCK",
         "embargo": "BLOCK",

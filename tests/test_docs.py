@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -123,3 +124,24 @@ async def test_the_demo_answers_the_queries_for_frontends(db: None, files: None)
 
 def test_the_table_of_transitions_is_the_codes() -> None:
     assert checks.EDITORS.read_text() == checks.documented()
+
+
+def issue_codes() -> set[str]:
+    """The literal codes that sources give to issues. Importers report to people, not to clients."""
+    found = set()
+    for path in [*(ROOT / "cms").rglob("*.py"), *(ROOT / "schema").rglob("*.py")]:
+        if "importers" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Issue", "Invalid.field"):
+                code = node.args[1] if len(node.args) > 1 else None
+                found |= {code.value} if isinstance(code, ast.Constant) else set()
+    return found
+
+
+def test_every_code_of_an_issue_is_explained() -> None:
+    section = (ROOT / "docs/errors.md").read_text().split("The codes of `issues`")[1].split("## ")[0]
+    explained = {code for row in re.findall(r"^\| (`.+?`) \|", section, re.M) for code in re.findall(r"`(\w+)`", row)}
+    assert len(issue_codes()) > 30
+    assert issue_codes() - explained == set()
+    assert explained - issue_codes() == set()

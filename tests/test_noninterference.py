@@ -116,7 +116,7 @@ async def test_hidden_data_changes_no_answer(stage: Stage, viewer: str) -> None:
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("viewer", ["public", "read"])
+@pytest.mark.parametrize("viewer", VIEWERS)
 async def test_hidden_data_changes_no_answer_in_the_long_run(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
         documents = questions(words, count=_LONG, odd=_LONG // 2, seed=2)

@@ -209,3 +209,24 @@ async def test_expired_links_are_forgotten_and_a_shown_revision_is_kept() -> Non
     await execute("update preview_link set expires_at = now()")
     assert await previews.forget_expired() == 1
     await workflow.transition(SYSTEM, story.article_id, Transition.PUBLISH, wish=Wish())
+
+
+async def test_editors_see_the_links_that_still_open_and_end_them(api: Api) -> None:
+    editor, story = await make_actor(), await make_article()
+    await make_link(editor, story)
+    await make_link(editor, story, minutes=5, whole_site=True)
+    links = "previewLinks { id wholeSite expiresAt revision { number } createdBy { name } }"
+    document = f"query($id: ID!) {{ article(id: $id, perspective: DRAFT) {{ editorial {{ {links} }} }} }}"
+
+    async def shown() -> list[dict[str, Any]]:
+        answer = await api(document, id=ids.encode("Article", story.article_id), actor=editor)
+        return answer["article"]["editorial"]["previewLinks"]  # type: ignore[no-any-return]
+
+    found = await shown()
+    assert [each["wholeSite"] for each in found] == [True, False]
+    assert [each["revision"] for each in found] == [{"number": 1}, {"number": 1}]
+    assert {each["createdBy"]["name"] for each in found} == {(await User.get(id=editor.user_id)).name}
+    await api.write("revokePreviewLink", {"id": found[1]["id"]}, "... on Deleted { deletedId }", actor=editor)
+    assert await shown() == found[:1]
+    await PreviewLink.all().update(expires_at=clock.now())
+    assert await shown() == []

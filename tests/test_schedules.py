@@ -16,9 +16,10 @@ import pytest
 
 from cms import articles, clock, ids, newsroom, publication, schedules, workflow
 from cms.checklist import Level
-from cms.models import Article, ArticleStatus, Event, Head, Live, Media, Revision, Role
+from cms.models import Article, ArticleStatus, CorrectionKind, Event, Head, Live, Media, Revision, Role
 from cms.permissions import SYSTEM
 from cms.workflow import Transition, Wish
+from tests.clients import client
 from tests.conftest import Api
 from tests.factories import dump, execute, make_actor, make_article, make_media, make_section, publish
 
@@ -159,6 +160,59 @@ async def test_R4_a_failure_of_the_database_leaves_everything_as_it_was_but_for_
     monkeypatch.undo()
     await execute("update article set schedule_retry_at = null")
     assert await schedules.publish_due() == 1
+
+
+async def test_R3_a_refusal_that_cannot_be_kept_stops_no_other_story_and_its_lateness_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await schedules.oldest_overdue() == 0
+    broken, fit = [await make_article(status=ArticleStatus.SCHEDULED) for _ in range(2)]
+    for story in (broken, fit):
+        await is_due(story)
+    await execute(f"update article set publish_at = now() - interval '1 hour' where id = '{broken.article_id}'")
+    go_live = publication.go_live
+
+    async def fails(article: Article, *arguments: Any, **more: Any) -> None:
+        if article.id == broken.article_id:
+            await execute("select 1 / 0")
+        await go_live(article, *arguments, **more)
+
+    async def cannot_be_kept(*_: Any) -> None:
+        await execute("select 1 / 0")
+
+    monkeypatch.setattr(publication, "go_live", fails)
+    monkeypatch.setattr(schedules, "_keep_refusal", cannot_be_kept)
+    assert await schedules.publish_due() == 1
+    assert await Live.all().values_list("article_id", flat=True) == [fit.article_id]
+    assert 3600 <= await schedules.oldest_overdue() < 3700
+    async with client() as anybody:
+        told = (await anybody.get("/health")).json()
+    assert told["status"] == "ok"
+    assert told["heldJobs"] == 0
+    assert 3600 <= told["overdueSeconds"] < 3700
+
+
+async def test_R23_what_fires_carries_the_databases_time_and_each_event_the_storys_version() -> None:
+    story = await make_article(status=ArticleStatus.SCHEDULED)
+    await is_due(story)
+    await schedules.publish_due()
+    await articles.update(SYSTEM, story.article_id, {"headline": "Next"})
+    await workflow.add_correction(SYSTEM, story.article_id, kind=CorrectionKind.UPDATE, text="More.")
+    await workflow.transition(SYSTEM, story.article_id, Transition.SCHEDULE, wish=Wish(unpublish_at=clock.now() + DAY))
+    await execute("update article set unpublish_at = now() - interval '1 second'")
+    await schedules.publish_due()
+    events = await Event.filter(article_id=story.article_id).order_by("number")
+    versions = [(each.type, each.detail["version"]) for each in events if "version" in each.detail]
+    last = (await Article.get(id=story.article_id)).version
+    assert [name for name, _ in versions][-5:] == [
+        "article.published",
+        "article.saved",
+        "article.corrected",
+        "article.scheduled",
+        "article.unpublished",
+    ]
+    assert [version for _, version in versions][-5:] == [last - 3, last - 2, last - 2, last - 1, last]
+    assert (await Article.get(id=story.article_id)).gone_at == events[-1].at
 
 
 async def test_an_embargo_that_was_set_behind_a_schedule_holds_it_until_it_is_cleared() -> None:

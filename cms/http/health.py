@@ -1,18 +1,25 @@
-"""GET /health: whether this process can serve."""
+"""GET /health: whether this process can serve, and whether what is owed is late."""
 
 from __future__ import annotations
 
 import asyncpg
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from tortoise import connections
 from tortoise.exceptions import BaseORMException
+
+from cms import jobs, schedules
 
 
 async def health(request: Request) -> JSONResponse:
-    """200 while the database answers, else 503."""
+    """200 while the database answers, else 503; what is late is said, and no reason to be restarted.
+
+    overdueSeconds: since when the oldest story waits that should have been published or unpublished. heldJobs: how many
+    have failed for good.
+    """
     try:
-        await connections.get("default").execute_query("select 1")
+        late, held = await schedules.oldest_overdue(), await jobs.count_held()
     except (BaseORMException, asyncpg.PostgresError, OSError):
         return JSONResponse({"status": "no database"}, 503, headers={"Cache-Control": "no-store"})
-    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+    return JSONResponse(
+        {"status": "ok", "overdueSeconds": round(late), "heldJobs": held}, headers={"Cache-Control": "no-store"}
+    )
