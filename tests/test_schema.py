@@ -34,7 +34,7 @@ TYPES: dict[str, GraphQLNamedType] = {
     if not name.startswith("__") and not is_specified_scalar_type(type)
 }
 # Their ids name things that nobody looks up by node.
-NO_NODES = {"Correction", "Comment", "PreviewLink", "Session", "Token"}
+NO_NODES = {"Correction", "Comment", "OpenPreviewLink", "PreviewLink", "Session", "Token"}
 
 
 def undescribed() -> Iterator[str]:
