@@ -7,22 +7,27 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import brotli  # type: ignore[import-untyped]
 import orjson
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cms.errors import CMSError
 from cms.permissions import PUBLIC
 from cms.settings import Settings
 from schema import delivery
 from schema.answers import Answer, Answers, ends_at, keys_of, tags_of
-from schema.documents import Operation
+from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY, check_values
+from schema.errors import BadRequest
 from schema.execution import documents, planned, prepared
 from schema.limits import PUBLIC_NESTING
+from schema.plan import Unplanned
 
 Key = tuple[int, bytes, bytes]
 Headers = list[tuple[bytes, bytes]]
@@ -38,7 +43,10 @@ _GRAPHQL = b"application/graphql-response+json"
 # Smaller bodies fit into a packet as they are.
 _COMPRESSED = 1_400
 _MOST_URLS = 10_000
-_NOTHING: dict[bytes, bytes] = {}
+# A body that takes longer is waited for by the application.
+_BODY_SECONDS = 1
+
+log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
@@ -68,22 +76,22 @@ class Front:
         if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
             given = _given(scope["headers"])
             if given is not None and b"text/event-stream" not in given.get(b"accept", b""):
-                message = await receive()
-                answer = await self._answer(scope, given, message, answers)
+                messages = await _body(receive)
+                answer = await self._answer(scope, given, messages, answers)
                 if answer is not None:
                     await self._send(answer, given, send)
                     return
-                receive = _again(message, receive)
+                receive = _again(messages, receive)
         await self._app(scope, receive, send)
 
     async def _answer(
-        self, scope: Scope, given: dict[bytes, bytes], message: Message, answers: Answers
+        self, scope: Scope, given: dict[bytes, bytes], messages: list[Message], answers: Answers
     ) -> Answer | None:
         """None where this is not for us."""
-        if message["type"] != "http.request" or message.get("more_body"):
+        if messages[-1]["type"] != "http.request" or messages[-1].get("more_body"):
             return None
         try:
-            asked = self._asked(scope, given, message.get("body", b""))
+            asked = self._asked(scope, given, b"".join(each.get("body", b"") for each in messages))
             if asked is None:
                 return None
             encoding = _encoding(given.get(b"accept-encoding", b""))
@@ -94,7 +102,10 @@ class Front:
                     found = _encoded(found, encoding)
                     answers.put((asked.operation.number, asked.packed, encoding), found)
             return found
-        except Exception:  # noqa: BLE001 - the application does it again, and says what is wrong
+        except (Unplanned, Refused, BadRequest, CMSError, ValueError):
+            return None  # the application can answer it, or say what is wrong
+        except Exception:
+            log.exception("front.failed")
             return None
 
     # ------------------------------------------------------------ what is asked
@@ -149,7 +160,7 @@ class Front:
         finally:
             if not flight.done():
                 flight.cancel()
-            if self._flights[key][1] is flight:
+            if self._flights.get(key, (0, None))[1] is flight:
                 del self._flights[key]
 
     async def _read(self, asked: Asked, answers: Answers) -> Answer:
@@ -215,9 +226,22 @@ def _of(params: Any) -> Asked | None:
     return Asked(operation, text, name, variables, packed)
 
 
-def _again(message: Message, receive: Receive) -> Receive:
+async def _body(receive: Receive) -> list[Message]:
+    """The messages of a body, up to the last, or to one that shows that it is too large or too slow for us."""
+    messages = [await receive()]
+    if messages[0].get("more_body"):
+        size = len(messages[0].get("body", b""))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BODY_SECONDS):
+                while messages[-1].get("more_body") and size <= MAX_PUBLIC_BODY:
+                    messages.append(await receive())
+                    size += len(messages[-1].get("body", b""))
+    return messages
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
     """What was received, once more."""
-    waiting = [message]
+    waiting = messages[::-1]
 
     async def again() -> Message:
         return waiting.pop() if waiting else await receive()

@@ -46,7 +46,7 @@ class Reading:
     variables: dict[str, Any]
     entities: Entities
     memory: dict[Any, Any] = field(default_factory=dict)
-    shown: dict[str, set[UUID]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
+    shown: dict[str, set[UUID]] = field(default_factory=dict)
     lists: set[tuple[str, UUID | None]] = field(default_factory=set)
     slugs: set[str] = field(default_factory=set)
     names: bool = False
@@ -90,8 +90,14 @@ class Reading:
         if file.expires_at is not None:
             self.ends_at = file.expires_at if self.ends_at is None else min(self.ends_at, file.expires_at)
 
+    def _start(self) -> None:
+        """What an incomplete answer showed or missed is of no account."""
+        self.shown = {kind: set() for kind in _KINDS}
+        self.lists, self.slugs, self.names, self.ends_at = set(), set(), False, None
+
     async def until_complete(self, build: Any) -> Any:
         for _ in range(_ROUNDS):
+            self._start()
             answer = build(None, self)
             if not self.missing:
                 return answer

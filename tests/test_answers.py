@@ -1,0 +1,383 @@
+"""Answers to readers are kept as bytes, and never older than what was said before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import brotli
+import httpx
+import pytest
+
+from cms import articles, clock, ids, live, newsroom, taxonomy, workflow
+from cms.models import ArticleStatus, Role, TokenScope
+from cms.permissions import SYSTEM
+from cms.settings import Settings
+from cms.workflow import Transition
+from schema import delivery, front
+from schema.answers import Answer, Answers
+from tests.clients import client
+from tests.conftest import Api
+from tests.factories import make_actor, make_article, make_media, make_section, make_token, make_user, publish
+from tests.test_listings import statements
+
+pytestmark = pytest.mark.usefixtures("db")
+
+ARTICLE = """query($slug: String) {
+  article(slug: $slug) { id headline tags { name } relatedPosts { article { headline } } }
+}"""
+FRONT = "{ articles { totalCount nodes { headline } } }"
+
+
+@pytest.fixture
+async def feed(db: None) -> AsyncIterator[live.Feed]:
+    """This process keeps answers."""
+    async with live.listening() as feed:
+        with delivery.keeping(feed, Settings()):
+            yield feed
+
+
+@pytest.fixture
+async def reader(feed: live.Feed) -> AsyncIterator[httpx.AsyncClient]:
+    async with client() as made:
+        yield made
+
+
+async def get(reader: httpx.AsyncClient, document: str, **variables: Any) -> httpx.Response:
+    """The answer, asked for until its document is known."""
+    for _ in range(3):
+        response = await reader.post("/graphql", json={"query": document, "variables": variables})
+        assert response.status_code == 200, response.text
+    return response
+
+
+async def test_what_is_kept_is_answered_without_a_statement_or_a_resolver(reader: httpx.AsyncClient) -> None:
+    await publish((await make_article(headline="One")).article_id)
+    first = await get(reader, ARTICLE, slug="one")
+    with statements() as seen:
+        second = await get(reader, ARTICLE, slug="one")
+    assert seen == []
+    assert second.content == first.content
+    assert second.json()["data"]["article"]["headline"] == "One"
+
+
+async def test_a_write_is_seen_by_the_next_read_of_the_same_process(reader: httpx.AsyncClient, api: Api) -> None:
+    editor = await make_actor(Role.CHIEF)
+    story = await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "One"
+    id = ids.encode("Article", story.article_id)
+    await api.write("updateArticle", {"id": id, "headline": "Two"}, actor=editor)
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "One"
+    await api.write("publishArticle", {"id": id}, actor=editor)
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "Two"
+    await api.write("withdrawArticle", {"id": id, "notice": "Wrong."}, actor=editor)
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"] is None
+
+
+async def test_what_was_not_there_is_found_once_it_is(reader: httpx.AsyncClient, feed: live.Feed) -> None:
+    story = await make_article(headline="One", tag_names=["New"])
+    documents = [
+        (ARTICLE, {"slug": "one"}, "article"),
+        ('{ tag(slug: "new") { name } }', {}, "tag"),
+        ('{ storyList(slug: "front") { slug } }', {}, "storyList"),
+    ]
+    for document, variables, name in documents:
+        assert (await get(reader, document, **variables)).json()["data"][name] is None
+    await newsroom.set_story_list(SYSTEM, slug="front", name="Front", article_ids=[story.article_id])
+    await publish(story.article_id)
+    await feed.catch_up()
+    for document, variables, name in documents:
+        assert (await get(reader, document, **variables)).json()["data"][name] is not None
+    await workflow.transition(SYSTEM, story.article_id, Transition.UNPUBLISH)
+    await feed.catch_up()
+    for document, variables, name in documents:
+        assert (await get(reader, document, **variables)).json()["data"][name] is None
+
+
+async def test_a_story_that_comes_appears_where_it_is_related_linked_listed_and_counted(
+    reader: httpx.AsyncClient, feed: live.Feed
+) -> None:
+    section, later = await make_section("World"), await make_article(headline="Later")
+    body = {"json": {"type": "doc", "content": [{"type": "articleLink", "attrs": {"articleId": _id(later)}}]}}
+    await publish(
+        (
+            await make_article(headline="One", related_post_ids=[later.article_id], body=body, section_id=section)
+        ).article_id
+    )
+    documents = [
+        (ARTICLE, {"slug": "one"}),
+        ('{ article(slug: "one") { body { html blocks { html } } } }', {}),
+        (FRONT, {}),
+        ("{ sections { name articleCount articles(first: 3) { nodes { headline } } } }", {}),
+    ]
+    before = [(await get(reader, document, **variables)).content for document, variables in documents]
+    assert all(b"Later" not in each for each in before)
+    await publish(later.article_id)
+    await feed.catch_up()
+    after = [(await get(reader, document, **variables)).content for document, variables in documents[:3]]
+    assert all(b"Later" in each for each in after), after
+
+
+def _id(story: Any) -> str:
+    return ids.encode("Article", story.article_id)
+
+
+async def test_names_of_tags_authors_sections_and_the_site_change_in_what_shows_them(
+    reader: httpx.AsyncClient, feed: live.Feed
+) -> None:
+    section = await make_section("World")
+    author = await taxonomy.create_author(SYSTEM, name="Ann")
+    story = await make_article(headline="One", section_id=section, byline=[{"author_id": author.id}], tag_names=["Old"])
+    await publish(story.article_id)
+    document = (
+        '{ site { name } article(slug: "one") { tags { name } byline { author { name } } section { name } path } }'
+    )
+    assert b"Old" in (await get(reader, document)).content
+    tag = (await taxonomy.tags_named(SYSTEM, ["Old"]))[0]
+    for change, name in (
+        (lambda: taxonomy.update_tag(SYSTEM, tag, {"name": "New tag"}), b"New tag"),
+        (lambda: taxonomy.update_author(SYSTEM, author.id, {"name": "New author"}), b"New author"),
+        (lambda: taxonomy.update_section(SYSTEM, section, {"name": "New section", "slug": "new"}), b"New section"),
+        (lambda: newsroom.update_site(SYSTEM, {"name": "New site"}), b"New site"),
+    ):
+        assert name not in (await get(reader, document)).content
+        await change()
+        await feed.catch_up()
+        assert name in (await get(reader, document)).content
+
+
+async def test_a_read_in_flight_while_its_story_changes_is_answered_and_not_kept(
+    reader: httpx.AsyncClient, feed: live.Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    await get(reader, ARTICLE, slug="other")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    plan = front.planned
+
+    async def held(ask: Any) -> Any:
+        found = await plan(ask)
+        begun.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(front, "planned", held)
+    early = asyncio.create_task(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}}))
+    await begun.wait()
+    monkeypatch.setattr(front, "planned", plan)
+    await _rename(story.article_id, "Two")
+    await feed.catch_up()
+    late = await reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}})
+    assert late.json()["data"]["article"]["headline"] == "Two", "a later reader joined a flight that began before"
+    go_on.set()
+    assert (await early).json()["data"]["article"]["headline"] == "One"
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "Two"
+
+
+async def _rename(id: UUID, headline: str) -> None:
+    await articles.update(SYSTEM, id, {"headline": headline})
+    await publish(id)
+
+
+async def test_many_who_ask_for_the_same_at_once_have_it_read_once(reader: httpx.AsyncClient) -> None:
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    await get(reader, ARTICLE, slug="other")
+    with statements() as seen:
+        answers = await asyncio.gather(
+            *(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}}) for _ in range(30))
+        )
+    assert len({answer.content for answer in answers}) == 1
+    assert len([each for each in seen if "from live a" in each]) == 1
+
+
+async def test_while_nobody_tells_us_nothing_is_kept(reader: httpx.AsyncClient, feed: live.Feed) -> None:
+    story = await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    assert b"One" in (await get(reader, ARTICLE, slug="one")).content
+    feed._lose(feed._connection)  # type: ignore[arg-type]
+    assert delivery.answers() is None
+    await _rename(story.article_id, "Two")
+    assert b"Two" in (await get(reader, ARTICLE, slug="one")).content
+
+
+async def test_a_picture_whose_rights_end_leaves_kept_answers_at_that_moment(
+    reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = await make_media(alt_text="The picture", expires_at=clock.now() + timedelta(hours=1))
+    story = await make_article(headline="One", lead_media={"media_id": picture.id})
+    await publish(story.article_id)
+    document = '{ article(slug: "one") { leadMedia { altText } } }'
+    assert b"The picture" in (await get(reader, document)).content
+    now = clock.now() + timedelta(hours=2)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    assert b"The picture" not in (await get(reader, document)).content
+
+
+# ---------------------------------------------------------------- who gets what
+
+
+async def test_L17_what_is_kept_for_readers_is_never_given_to_somebody_or_the_other_way(
+    reader: httpx.AsyncClient, feed: live.Feed
+) -> None:
+    story = await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    await articles.update(SYSTEM, story.article_id, {"headline": "A secret draft"})
+    editor = await make_token(user=await make_user(Role.EDITOR))
+    readers_token = await make_token(TokenScope.READ)
+    document = '{ article(slug: "one") { headline editorial { status } } viewer { name } }'
+    plain = '{ article(slug: "one") { headline editorial { status } } }'
+    for _ in range(3):
+        anonymous = await get(reader, plain)
+        async with client(editor) as staff:
+            known = await get(staff, plain)
+            drafts = await get(staff, plain.replace("slug:", "perspective: DRAFT, slug:"))
+        async with client(readers_token) as token:
+            shown = await get(token, document)
+        assert anonymous.json()["data"]["article"] == {"headline": "One", "editorial": None}
+        assert known.json()["data"]["article"] == {"headline": "One", "editorial": {"status": "DRAFT"}}
+        assert drafts.json()["data"]["article"]["headline"] == "A secret draft"
+        assert shown.json()["data"]["article"] == {"headline": "One", "editorial": None}
+        assert anonymous.headers["cache-control"] == "public, no-cache"
+        for answer in (known, drafts, shown):
+            assert answer.headers["cache-control"] == "private, no-store"
+    for header in ("Authorization", "Cookie", "Accept", "Accept-Encoding", "Origin"):
+        assert header in anonymous.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"cookie": "copydesk=nonsense"}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic eA=="}]
+)
+async def test_a_credential_that_is_not_valid_is_refused_whatever_is_kept(
+    reader: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    await get(reader, ARTICLE, slug="one")
+    response = await reader.post(
+        "/graphql",
+        json={"query": ARTICLE, "variables": {"slug": "one"}},
+        headers={**headers, "x-requested-with": "copydesk"},
+    )
+    assert response.status_code in (401, 403)
+
+
+# ---------------------------------------------------------------- over HTTP
+
+
+async def test_get_and_post_answer_the_same_and_an_etag_saves_the_body(reader: httpx.AsyncClient) -> None:
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    posted = await get(reader, ARTICLE, slug="one")
+    given = {"query": ARTICLE, "variables": '{"slug":"one"}'}
+    got = await reader.get("/graphql", params=given)
+    assert got.content == posted.content
+    assert got.headers["etag"] == posted.headers["etag"]
+    unchanged = await reader.get("/graphql", params=given, headers={"if-none-match": got.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["etag"] == got.headers["etag"]
+    changed = await reader.get("/graphql", params=given, headers={"if-none-match": '"another"'})
+    assert changed.status_code == 200
+
+
+async def test_long_answers_are_compressed_as_the_client_can_read_them(reader: httpx.AsyncClient) -> None:
+    await make_article(headline="One", body={"html": "<p>" + "Many words. " * 500}, status=ArticleStatus.PUBLISHED)
+    given = {"query": '{ article(slug: "one") { body { html } } }'}
+    etags = set()
+    for accepted, encoding in (("br, gzip", "br"), ("gzip", "gzip"), ("identity", None), ("br;q=0", None)):
+        for _ in range(3):
+            async with reader.stream("POST", "/graphql", json=given, headers={"accept-encoding": accepted}) as response:
+                raw = b"".join([part async for part in response.aiter_raw()])
+        assert response.headers.get("content-encoding") == encoding
+        assert int(response.headers["content-length"]) == len(raw)
+        assert (len(raw) < 1_000) == (encoding is not None)
+        etags.add(response.headers["etag"])
+        if encoding == "br":
+            assert b"Many words." in brotli.decompress(raw)
+    assert len(etags) == 3
+
+
+async def test_caches_before_us_are_told_keys_that_name_only_what_is_shown(
+    feed: live.Feed, configured: Callable[..., None]
+) -> None:
+    configured(CMS_SHARED_CACHE_SECONDS="60")
+    hidden = await make_article(headline="Hidden")
+    story = await make_article(headline="One", tag_names=["Tag"], related_post_ids=[hidden.article_id])
+    await publish(story.article_id)
+    tag = (await taxonomy.tags_named(SYSTEM, ["Tag"]))[0]
+    async with client() as reader:
+        response = await get(reader, ARTICLE, slug="one")
+        missed = await get(reader, ARTICLE, slug="no\r\nX-Evil: 1 there")
+    assert response.headers["cache-control"] == "public, max-age=0, s-maxage=60"
+    assert set(response.headers["surrogate-key"].split()) == {
+        "site",
+        "sections",
+        f"article:{story.article_id}",
+        f"tag:{tag}",
+    }
+    assert response.headers["cache-tag"].split(",") == response.headers["surrogate-key"].split()
+    assert "x-evil" not in missed.headers
+    assert "articles" in missed.headers["surrogate-key"].split()
+
+
+async def test_answers_before_the_application_bear_its_headers(reader: httpx.AsyncClient) -> None:
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    slow = await reader.post("/graphql", json={"query": "{ nodes(ids: []) { id } }"})
+    fast = await get(reader, ARTICLE, slug="one")
+    assert fast.headers.keys() - slow.headers.keys() == {"etag"}
+    assert slow.headers.keys() - fast.headers.keys() == set()
+    for name in slow.headers.keys() - {"content-length", "cache-control", "vary", "x-query-cost"}:
+        assert fast.headers[name] == slow.headers[name], name
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"json": {"query": FRONT, "extensions": {"a": 1}}},
+        {"json": [{"query": FRONT}]},
+        {"json": {"query": FRONT, "variables": [1]}},
+        {"json": {"query": FRONT, "operationName": "Nothing"}},
+        {"content": b"{", "headers": {"content-type": "application/json"}},
+        {"content": b'{"query": "{ __typename }"}', "headers": {"content-type": "text/plain"}},
+    ],
+)
+async def test_what_is_odd_gets_the_same_answer_as_without_kept_ones(
+    reader: httpx.AsyncClient, request_: dict[str, Any]
+) -> None:
+    await get(reader, FRONT)
+    with_front = await reader.post("/graphql", **request_)
+    kept = delivery._kept
+    delivery._kept = None
+    try:
+        without = await reader.post("/graphql", **request_)
+    finally:
+        delivery._kept = kept
+    assert (with_front.status_code, with_front.content) == (without.status_code, without.content)
+
+
+# ---------------------------------------------------------------- how much is kept
+
+
+def _answer(size: int, *keys: bytes, turn: int = 0) -> Answer:
+    return Answer(turn, float("inf"), b"x" * size, b'"e"', 1, b"".join(keys))
+
+
+def test_answers_are_bounded_by_bytes_and_those_asked_for_last_stay() -> None:
+    answers = Answers(100_000)
+    answers.restored()
+    for number in range(100):
+        answers.put((number,), _answer(9_600, turn=answers.turn))
+        answers.get((0,))
+        assert answers.bytes <= 100_000
+    kept = [number for number in range(100) if answers.get((number,)) is not None]
+    assert kept == [0, *range(91, 100)]
+
+
+def test_an_answer_is_dropped_by_its_own_keys_alone() -> None:
+    answers, one, two = Answers(100_000), b"1" * 16, b"2" * 16
+    answers.restored()
+    answers.put(("one",), _answer(10, one, turn=answers.turn))
+    answers.put(("two",), _answer(10, one, two, turn=answers.turn))
+    answers.turn += 1
+    answers._changed[two] = answers.turn
+    assert answers.get(("one",)) is not None
+    assert answers.get(("two",)) is None
+    answers.put(("old",), _answer(10, two, turn=answers.turn - 1))
+    assert answers.get(("old",)) is None
