@@ -160,7 +160,8 @@ union all select 'Section:' || id from section where id = any($7)
 union all select 'RedirectRule:' || id from slug where target_id = any($6) and {_public(Slug)}
 """
 _POINTING = """
-select article_id from live where (related_ids && $1::uuid[] or body_article_ids && $1::uuid[]
+select article_id from live where (article_id in (select article_id from related where related_ids && $1::uuid[])
+    or related_ids && $1::uuid[] or body_article_ids && $1::uuid[]
     or translation_group in (select translation_group from article where id = any($1))) and article_id <> all($1)
 """
 _SLUGS = "select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug"

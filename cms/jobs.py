@@ -31,11 +31,12 @@ class Policy:
 
 
 # The kinds of work there are. A kind's name stands in the database: never change what an old one means.
-TRANSLATIONS, PRUNE, INDEX = "translations", "prune", "index"
+TRANSLATIONS, PRUNE, INDEX, RELATE = "translations", "prune", "index", "relate"
 POLICIES: dict[str, Policy] = {
     TRANSLATIONS: Policy(tries=10, most=timedelta(hours=1)),
     PRUNE: Policy(tries=3, delay=timedelta(minutes=1)),
     INDEX: Policy(tries=10, most=timedelta(hours=1)),
+    RELATE: Policy(tries=10, most=timedelta(hours=1)),
 }
 
 

@@ -81,6 +81,7 @@ class Action(StrEnum):
     ASSIGN = "change a story's owner"
     SET_EMBARGO = "set an embargo"
     CLEAR_EMBARGO = "shorten or clear an embargo"
+    EXCLUDE_RELATED = "leave out related stories"
     CORRECT = "add a public notice"
     COMMENT = "comment on a story"
     PREVIEW = "share a preview of a story"
@@ -115,6 +116,7 @@ GRANTS: dict[Action, Role] = {
     Action.ASSIGN: Role.EDITOR,
     Action.SET_EMBARGO: Role.EDITOR,
     Action.CLEAR_EMBARGO: Role.CHIEF,
+    Action.EXCLUDE_RELATED: Role.EDITOR,
     Action.CORRECT: Role.EDITOR,
     Action.COMMENT: Role.CONTRIBUTOR,
     Action.PREVIEW: Role.CONTRIBUTOR,

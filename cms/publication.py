@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from cms import articles, clock, listings, paths, revisions, search, taxonomy, translations
+from cms import articles, clock, listings, paths, related, revisions, search, taxonomy, translations
 from cms.checklist import checklist
 from cms.errors import Embargoed, Invalid, Issue
 from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Live, Revision, Slug, SlugKind
@@ -33,6 +33,7 @@ async def go_live(
     await Live.filter(article_id=article.id).update(updated_at=now)
     await listings.file_live(article.id)
     await search.file_live(article.id)
+    await related.owe(article.id)
     await _make_slugs_public(await Live.get(article_id=article.id))
 
 

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from tortoise.exceptions import BaseORMException
 
-from cms import accounts, jobs, media, previews, revisions, schedules, search, translations
+from cms import accounts, jobs, media, previews, related, revisions, schedules, search, translations
 
 log = structlog.get_logger()
 
@@ -31,6 +31,7 @@ HANDLERS: dict[str, jobs.Work] = {
     jobs.TRANSLATIONS: _alert_translations,
     jobs.PRUNE: _prune,
     jobs.INDEX: search.refile,
+    jobs.RELATE: related.relate,
 }
 
 

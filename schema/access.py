@@ -72,6 +72,7 @@ MUTATIONS: dict[str, Action | Own] = {
     "deleteTag": Action.EDIT_TAGS,
     "endSession": Own.ACCOUNT,
     "endSessions": Own.ACCOUNT,
+    "excludeRelated": Action.EXCLUDE_RELATED,
     "finishUpload": Action.EDIT_MEDIA,
     "inviteUser": Action.MANAGE_PEOPLE,
     "lockArticle": Action.EDIT_ARTICLE,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from cms import articles, ids, listings, models
+from cms import articles, ids, listings, models, related
 from cms.articles import RelatedSource
 from cms.errors import Invalid
 from cms.keyset import Paging
@@ -26,6 +26,7 @@ from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
 from schema.problems import Problem, mutation
+from schema.related import RelatedPost, posts
 from schema.revisions import RevisionDiff, compared
 from schema.scalars import After, Before, First, Last, described, key
 from schema.seo import Seo, seo
@@ -38,7 +39,6 @@ strawberry.enum(
     CorrectionKind,
     description="A RETRACTION is a public notice on a story that stays readable; withdrawing removes the story.",
 )
-strawberry.enum(RelatedSource, description="Whether an editor picked it, or the machine found it.")
 
 
 @strawberry.type(description="An author of a story, with what they did.")
@@ -56,14 +56,6 @@ class Correction:
     @strawberry.field(description="Opaque; the same for ever.")
     def id(root: strawberry.Parent[models.Correction]) -> strawberry.ID:
         return strawberry.ID(ids.encode("Correction", root.id))
-
-
-@strawberry.type(description="Another story to read on with.")
-class RelatedPost:
-    article: Article = strawberry.field(description="The story.")
-    source: RelatedSource = strawberry.field(description="Where the suggestion comes from.")
-    reason: str | None = strawberry.field(description="Why, in words; null for curated ones.")
-    score: float | None = strawberry.field(description="How near it is, 0 to 1; null for curated ones.")
 
 
 _FIRST_RELATED = Annotated[int, described("How many; 0 to 20.")]
@@ -133,10 +125,12 @@ class Content(Node):
     ) -> list[RelatedPost]:
         if not 0 <= first <= MAX_RELATED:
             raise Invalid.field("first", "range", f"first must be from 0 to {MAX_RELATED}.")
-        found = await info.context.listed(list(root.related_ids))
-        return [
-            RelatedPost(article=row, source=RelatedSource.CURATED, reason=None, score=None) for row in found[:first]
-        ]
+        curated = (await info.context.listed(list(root.related_ids)))[:first]
+        found = [RelatedPost(article=row, source=RelatedSource.CURATED, score=None, why=None) for row in curated]
+        if len(found) < first:
+            likes = [each for each in await info.context.loaders.like(root) if each.article_id not in root.related_ids]
+            found += await posts(info, likes, first - len(found))
+        return found
 
     @strawberry.field(description="What search engines and other sites are told.")
     async def seo(root: strawberry.Parent[ContentRow], info: Info) -> Seo:
@@ -436,6 +430,13 @@ class UpdateArticleInput(_ContentInput):
     headline: str | None = strawberry.field(default=UNSET, description="The headline; may not be null.")
 
 
+@strawberry.input(description="A story that is not to stand among the automatic related ones of another.")
+class ExcludeRelatedInput:
+    article_id: strawberry.ID = strawberry.field(description="The story that it stood under.")
+    related_id: strawberry.ID = strawberry.field(description="The story to leave out.")
+    exclude: bool = strawberry.field(default=True, description="false lets it in again.")
+
+
 ArticleResult = Annotated[Article | Problem, strawberry.union("ArticleResult", description="The story, or why not.")]
 
 
@@ -448,6 +449,15 @@ class ArticlesMutation:
             actor,
             given(input, leave_out=("idempotency_key",)),
             origin_key=articles.origin_key(actor, own_key) if own_key is not None else None,
+        )
+
+    @mutation("Leave a story out of what is found for another by itself, at once; or let it in again. EDITOR.")
+    async def exclude_related(self, info: Info, input: ExcludeRelatedInput) -> ArticleResult:
+        return await related.exclude(  # type: ignore[return-value]
+            info.context.actor,
+            key("Article", input.article_id),
+            key("Article", input.related_id),
+            excluded=input.exclude,
         )
 
     @mutation("Save a story. CONTRIBUTOR, own stories.")

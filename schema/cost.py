@@ -39,6 +39,7 @@ WEIGHTS = {
     **dict.fromkeys(("totalCount", "articleCount", "history", "checklist"), 5),
     **dict.fromkeys((f"Body.{view}" for view in ("html", "markdown", "text", "portableText", "blocks")), 3),
     **dict.fromkeys(("highlight", "didYouMean"), 5),
+    **dict.fromkeys(("suggestedTags", "suggestedRelated"), 50),
     "facets": 50,
     "search": 20,
     "__schema": 500,

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import strawberry
 
-from cms import ids, locks, models, previews, workflow
+from cms import ids, locks, models, previews, related, tag_suggestions, workflow
 from cms.checklist import ChecklistItem as Item
 from cms.checklist import checklist
+from cms.errors import Invalid
 from cms.keyset import Key, Listing, Paging, Where
 from cms.models import ArticleStatus
 from cms.workflow import Transition
@@ -21,7 +22,9 @@ from schema.comments import Comment
 from schema.connection import Connection, Rows
 from schema.context import Info
 from schema.events import Event
+from schema.related import RelatedPost, posts
 from schema.scalars import After, Before, First, Last, described
+from schema.taxonomy import Tag
 
 if TYPE_CHECKING:
     from schema.articles import Revision
@@ -75,6 +78,31 @@ class OpenPreviewLink:
     @strawberry.field(description="Who made it.")
     async def created_by(root: strawberry.Parent[models.PreviewLink], info: Info) -> User | None:
         return await info.context.loaders.known(models.User, root.user_id)  # type: ignore[return-value]
+
+
+@strawberry.type(description="A tag that would fit a story.")
+class TagSuggestion:
+    tag: Tag = strawberry.field(description="The tag.")
+    score: float = strawberry.field(description="How well it fits, 0 to 1.")
+    mentions: int = strawberry.field(
+        description="How often the story has one of its names; 0 where only others like it have the tag."
+    )
+
+
+_FIRST_SUGGESTED = Annotated[int, described("How many; 0 to 20.")]
+MAX_SUGGESTED = 20
+
+
+def _suggested(first: int) -> int:
+    if not 0 <= first <= MAX_SUGGESTED:
+        raise Invalid.field("first", "range", f"first must be from 0 to {MAX_SUGGESTED}.")
+    return first
+
+
+async def _head(info: Info, story: models.Article) -> models.Head:
+    head = await info.context.loaders.known(models.Head, story.id)
+    assert head is not None
+    return head
 
 
 @strawberry.type(description="What colleagues know of a story and readers never see. Staff.")
@@ -174,6 +202,26 @@ class Editorial:
     @strawberry.field(description="The links to its revisions that still open, newest first.")
     async def preview_links(root: strawberry.Parent[models.Article]) -> list[OpenPreviewLink]:
         return await previews.links_to(root.id)  # type: ignore[return-value]
+
+    @strawberry.field(description="Tags that would fit the newest revision and that it does not have, the best first.")
+    async def suggested_tags(
+        root: strawberry.Parent[models.Article], info: Info, first: _FIRST_SUGGESTED = 10
+    ) -> list[TagSuggestion]:
+        found = (await tag_suggestions.suggested(await _head(info, root)))[: _suggested(first)]
+        rows = await info.context.loaders.known_each(models.Tag, [each.tag_id for each in found])
+        return [
+            TagSuggestion(tag=row, score=each.score, mentions=each.mentions)  # type: ignore[arg-type]
+            for each, row in zip(found, rows, strict=True)
+            if row is not None
+        ]
+
+    @strawberry.field(
+        description="Live stories that are like the newest revision and that it does not have, the likest first."
+    )
+    async def suggested_related(
+        root: strawberry.Parent[models.Article], info: Info, first: _FIRST_SUGGESTED = 10
+    ) -> list[RelatedPost]:
+        return await posts(info, await related.suggested(await _head(info, root)), _suggested(first))
 
     @strawberry.field(description="What happened to it, newest first.")
     def history(

@@ -10,8 +10,9 @@ from strawberry.dataloader import DataLoader
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from cms import clock, listings
-from cms.models import Media
+from cms import clock, listings, related
+from cms.likeness import Like
+from cms.models import Content, Media
 from cms.paths import MAX_SLUG
 from cms.permissions import Actor, Perspective, query
 
@@ -24,6 +25,7 @@ class Loaders:
     def __init__(self, actor: Actor, perspective: Perspective) -> None:
         self._actor, self._perspective = actor, perspective
         self._made: dict[tuple[Any, ...], DataLoader[UUID, Any]] = {}
+        self._likes: DataLoader[Content, list[Like]] | None = None
         self._shown: set[UUID] = set()
 
     def also_show(self, media_ids: set[UUID]) -> None:
@@ -89,6 +91,16 @@ class Loaders:
             return [counts.get(key, 0) for key in keys]
 
         return await self._loader(("stories_in",), load).load(term_id)  # type: ignore[no-any-return]
+
+    async def like(self, content: Content) -> list[Like]:
+        """Live stories that the machine finds like this content's, the best first; some may not be live any more."""
+
+        async def load(keys: list[Content]) -> list[list[Like]]:
+            return await related.automatic(keys)
+
+        if self._likes is None:
+            self._likes = DataLoader(load_fn=load, cache_key_fn=id)
+        return await self._likes.load(content)
 
     def _if_shown(self, row: Any) -> Any:
         ended = row is None or (row.expires_at is not None and row.expires_at <= clock.now())

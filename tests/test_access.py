@@ -77,6 +77,7 @@ MUTATIONS = {
     "deleteTag": "ufff...",
     "endSession": "uffffff",  # nobody by token: a browser of one's own
     "endSessions": "ufffff.",
+    "excludeRelated": "ufff...",
     "finishUpload": "uff....",
     "inviteUser": "ufffff.",
     "lockArticle": "uff....",
@@ -148,6 +149,11 @@ def _plain(**input: Any) -> Subject:
 async def _correction(viewer: Actor) -> dict[str, Any]:
     story = await _story(ArticleStatus.PUBLISHED)(viewer)
     return {"articleId": story["id"], "kind": "UPDATE", "text": "More is known."}
+
+
+async def _pair(viewer: Actor) -> dict[str, Any]:
+    story, other = await _story(ArticleStatus.PUBLISHED)(viewer), await _story(ArticleStatus.PUBLISHED)(viewer)
+    return {"articleId": story["id"], "relatedId": other["id"]}
 
 
 async def _trashed(viewer: Actor) -> dict[str, Any]:
@@ -263,6 +269,7 @@ SUBJECTS: dict[str, Subject] = {
     "deleteTag": _thing("Tag", make_tag),
     "endSession": _plain(id=ids.encode("Session", ids.new())),
     "endSessions": _sessions_of_another,
+    "excludeRelated": _pair,
     "finishUpload": _upload,
     "inviteUser": _plain(email="{new}@example.org", name="Somebody", role="EDITOR"),
     "lockArticle": _story(ArticleStatus.DRAFT),

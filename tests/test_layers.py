@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
     errors settings logs ids clock slugs | vips embedded mail | body | models | database permissions |
     events live purge keyset references jobs |
-    checklist listings paths effects | search | media taxonomy | accounts newsroom | articles |
+    checklist listings paths effects | search | likeness | media taxonomy | accounts newsroom | articles |
+    related tag_suggestions |
     comments previews queue revisions tagging translations | changes locks routes | publication | workflow |
     schedules |
     worker importers exporters feeds demo | schema | http | app | cli | migrations

@@ -25,6 +25,8 @@ WITHOUT_MODEL = {
     "head_search",
     "live_word",
     "tag_merge_story",
+    "related",
+    "unrelated",
     "tortoise_migrations",
     "pgqueuer",
     "pgqueuer_log",
@@ -100,7 +102,7 @@ async def test_foreign_keys_restrict_or_set_null_and_are_indexed() -> None:
         "where contype = 'f' and connamespace = 'public'::regnamespace"
     )
     cascading = {(row[0], row[1]) for row in rows if row[3] not in ("r", "n", "a")}
-    derived = ("live_term", "head_term", "live_search", "head_search")
+    derived = ("live_term", "head_term", "live_search", "head_search", "related")
     # What is part of its owner goes with it.
     assert cascading == {
         ("tag_name", "tag_id"),

@@ -3,6 +3,7 @@
 from cms.search.finding import Found, find
 from cms.search.highlight import highlights
 from cms.search.index import drop_live, file_head, file_live, names_changed, rebuild, refile, reindex
+from cms.search.query import quote
 
 __all__ = [
     "Found",
@@ -12,6 +13,7 @@ __all__ = [
     "find",
     "highlights",
     "names_changed",
+    "quote",
     "rebuild",
     "refile",
     "reindex",

@@ -335,7 +335,10 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
         found = [reading.get(stories, id) for id in row[place]]
-        return [inner(each, reading) for each in [each for each in found if each is not None][:first]]
+        shown = [each for each in found if each is not None][:first]
+        if len(shown) < first:
+            raise Unplanned("automatic related stories")
+        return [inner(each, reading) for each in shown]
 
     return get
 

@@ -17,6 +17,7 @@ class Measured:
 
     per_second: float
     p50: float
+    p95: float
     p99: float
     bytes: int
 
@@ -49,7 +50,7 @@ async def measure(
 
     await asyncio.gather(*(client() for _ in range(connections)))
     cuts = quantiles(took, n=100)
-    return Measured(len(took) / seconds, cuts[49] * 1000, cuts[98] * 1000, size)
+    return Measured(len(took) / seconds, cuts[49] * 1000, cuts[94] * 1000, cuts[98] * 1000, size)
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
