@@ -105,6 +105,7 @@ MUTATIONS: dict[str, Action | Own] = {
     "updateSite": Action.EDIT_SITE,
     "updateTag": Action.EDIT_TAGS,
     "updateUser": Own.ACCOUNT,
+    "uploadFromUrl": Action.EDIT_MEDIA,
     "withdrawArticle": Action.WITHDRAW,
 }
 

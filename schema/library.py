@@ -70,6 +70,14 @@ class FinishUploadInput:
     credit: str | None = strawberry.field(default=strawberry.UNSET, description="Whom to name beside it.")
 
 
+@strawberry.input(description="A file to fetch. What is absent is taken from what the file says of itself.")
+class UploadFromUrlInput:
+    url: str = strawberry.field(description="Its public address, https or http; none of an inside network.")
+    alt_text: str | None = strawberry.field(default=strawberry.UNSET, description="What the picture shows.")
+    caption: str | None = strawberry.field(default=strawberry.UNSET, description="The text to print under it.")
+    credit: str | None = strawberry.field(default=strawberry.UNSET, description="Whom to name beside it.")
+
+
 @strawberry.input(description="Changes of a file; absent stays, null clears.")
 class UpdateMediaInput:
     id: strawberry.ID = strawberry.field(description="The file.")
@@ -122,6 +130,11 @@ class MediaMutation:
     async def finish_upload(self, info: Info, input: FinishUploadInput) -> MediaResult:
         said = given(input, leave_out=("upload_id",))
         return await media.finish(info.context.actor, key("Upload", input.upload_id), said)  # type: ignore[return-value]
+
+    @mutation("Take the file at a public address into the library. CONTRIBUTOR.")
+    async def upload_from_url(self, info: Info, input: UploadFromUrlInput) -> MediaResult:
+        said = given(input, leave_out=("url",))
+        return await media.fetch(info.context.actor, input.url, said)  # type: ignore[return-value]
 
     @mutation("Change what is said of a file. CONTRIBUTOR for own files, EDITOR for all.")
     async def update_media(self, info: Info, input: UpdateMediaInput) -> MediaResult:

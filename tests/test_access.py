@@ -110,6 +110,7 @@ MUTATIONS = {
     "updateSite": "ufffff.",
     "updateTag": "ufff...",
     "updateUser": "ufffff.",
+    "uploadFromUrl": "uff....",
     "withdrawArticle": "uffff..",
 }
 _LETTERS = {"UNAUTHENTICATED": "u", "FORBIDDEN": "f", "NOT_FOUND": "n"}
@@ -302,6 +303,7 @@ SUBJECTS: dict[str, Subject] = {
     "updateSite": _plain(name="The Paper"),
     "updateTag": _thing("Tag", make_tag, description="About it"),
     "updateUser": _user,
+    "uploadFromUrl": _plain(url="http://127.0.0.1/a.png"),
     "withdrawArticle": _story(ArticleStatus.PUBLISHED, notice="It was wrong."),
 }
 _ARGUMENTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Modules of one group may import each other: a package's own files do.
 ORDER = """
-    errors settings logs ids clock slugs | vips embedded mail | body | models | database permissions |
+    errors settings logs ids clock slugs | vips embedded mail outbound | body | models | database permissions |
     events live purge keyset references jobs |
     checklist listings paths effects | search | likeness | media taxonomy | accounts newsroom | articles |
     related tag_suggestions |

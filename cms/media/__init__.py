@@ -8,7 +8,7 @@ do; reconcile.py finds what interruptions left.
 from cms.media.addresses import Fit, Format, original, src_set, url
 from cms.media.library import delete, end_due, listing, replace, update, users
 from cms.media.reconcile import reconcile
-from cms.media.uploads import Target, add_image, create, finish, forget_expired, receive, sendable
+from cms.media.uploads import Target, add_image, create, fetch, finish, forget_expired, receive, sendable
 
 __all__ = [
     "Fit",
@@ -18,6 +18,7 @@ __all__ = [
     "create",
     "delete",
     "end_due",
+    "fetch",
     "finish",
     "forget_expired",
     "listing",

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from tortoise import connections
 
-from cms import clock, database, events, ids
-from cms.errors import Invalid, NotFound, RateLimited
+from cms import clock, database, events, ids, outbound
+from cms.errors import Invalid, Issue, NotFound, RateLimited
 from cms.media import names, pictures, storage, types
 from cms.media.addresses import is_signed, sign
 from cms.media.storage import TooLong
@@ -76,18 +77,52 @@ async def create(actor: Actor, *, filename: str, byte_size: int, mime_type: str 
     if byte_size < 1:
         raise Invalid.field("byteSize", "empty", "The file is empty.")
     if byte_size > settings().upload_bytes:
-        raise Invalid.field("byteSize", "too_large", f"A file may weigh {settings().upload_bytes} bytes at most.")
+        raise _too_large("byteSize")
     await _keep_to_quota(actor, byte_size)
-    now = clock.now()
-    upload = await Upload.create(
-        filename=names.displayed(filename),
-        byte_size=byte_size,
-        created_at=now,
-        expires_at=now + LASTING,
-        created_by_id=actor.user_id,
-    )
+    upload = await _announce(actor, filename, byte_size)
     url, headers = storage.presigned(_incoming(upload.id), LASTING) or (_address(upload), {})
     return Target(upload, url, headers)
+
+
+async def fetch(actor: Actor, url: str, said: dict[str, Any]) -> Media:
+    """Take the file at a public address into the library, by the rules of an upload. said: as for finish. Raises
+    Invalid for an address that is not asked or does not answer, and for what the library does not take; RateLimited."""
+    require(actor, Action.EDIT_MEDIA)
+    try:
+        async with outbound.get(url) as answer:
+            upload = await _fetched(actor, answer)
+    except outbound.Refused as error:
+        raise Invalid.field("url", "refused", str(error)) from None
+    except outbound.Unanswered as error:
+        raise Invalid.field("url", "unanswered", f"The file cannot be had from there: {error}") from None
+    try:
+        return await finish(actor, upload.id, said)
+    except Invalid as error:
+        raise Invalid.all([Issue(("url",), each.code, each.message) for each in error.issues]) from None
+
+
+async def _fetched(actor: Actor, answer: outbound.Answer) -> Upload:
+    """An upload that was sent. Until its length is known it counts as the longest that may be."""
+    most = settings().upload_bytes
+    if answer.length is not None and answer.length > most:
+        raise _too_large("url")
+    await _keep_to_quota(actor, answer.length or most)
+    upload = await _announce(actor, unquote(urlsplit(answer.url).path.rpartition("/")[2]), answer.length or most)
+    key = _incoming(upload.id)
+    try:
+        size, sha256 = await storage.receive(key, answer.chunks, upload.byte_size)
+        if not size:
+            raise Invalid.field("url", "empty", "The file is empty.")
+    except BaseException as error:  # noqa: BLE001 - nothing stays, whatever happened
+        await upload.delete()
+        await storage.delete(key)
+        raise _too_large("url") if isinstance(error, TooLong) else error from None
+    await Upload.filter(id=upload.id).update(byte_size=size, sha256=sha256)
+    return upload
+
+
+def _too_large(field: str) -> Invalid:
+    return Invalid.field(field, "too_large", f"A file may weigh {settings().upload_bytes} bytes at most.")
 
 
 async def sendable(id: UUID, signature: str) -> Upload:
@@ -248,6 +283,17 @@ async def _finished(id: UUID | None) -> Media:
     if media is None:
         raise NotFound("The file is not there any more: send it again.")
     return media
+
+
+async def _announce(actor: Actor, filename: str, byte_size: int) -> Upload:
+    now = clock.now()
+    return await Upload.create(
+        filename=names.displayed(filename),
+        byte_size=byte_size,
+        created_at=now,
+        expires_at=now + LASTING,
+        created_by_id=actor.user_id,
+    )
 
 
 async def _keep_to_quota(actor: Actor, byte_size: int) -> None:
