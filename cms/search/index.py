@@ -108,17 +108,20 @@ class Vector:
     _end: int = 1
     _bytes: int = 0
 
-    def add(self, text: str | None, weight: str, stems: Mapping[str, str | None]) -> None:
+    def add(self, text: str, found: Sequence[Word], weight: str, stems: Mapping[str, str | None]) -> None:
+        """found: the words of the text."""
         last = self._end - 2
-        for word in words(text or ""):
+        for word in found:
             place = self._end + word.position
             last = max(last, place)
             if place > MAX_POSITION or self._bytes > MAX_BYTES:
                 break
-            for lexeme in {word.text, stems.get(word.text) or word.text}:
-                self._add(lexeme, f"{place}{weight}")
-            if _is_suggested(word):
-                self.spelled.setdefault(word.text, text[word.start : word.end].lower())  # type: ignore[index]
+            self._add(word.text, f"{place}{weight}")
+            stem = stems.get(word.text)
+            if stem and stem != word.text:
+                self._add(stem, f"{place}{weight}")
+            if word.text not in self.spelled and _is_suggested(word):
+                self.spelled[word.text] = text[word.start : word.end].lower()
         self._end = last + 2  # so that no phrase goes across
 
     def _add(self, lexeme: str, place: str) -> None:
@@ -180,11 +183,12 @@ async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Ve
         *((name, "C") for id in (*row["tag_ids"], *row["author_ids"]) for name in names.get(id, ())),
         (row["text"], "D"),
     ]
-    plain = {word.text for text, _ in texts for word in words(text or "") if not (word.is_dense or word.is_symbol)}
+    cut = [(text, list(words(text)), weight) for text, weight in texts if text]
+    plain = {word.text for _, found, _ in cut for word in found if not (word.is_dense or word.is_symbol)}
     known = await stems(row["locale"], plain)
     vector = Vector()
-    for text, weight in texts:
-        vector.add(text, weight, known)
+    for text, found, weight in cut:
+        vector.add(text, found, weight, known)
     return vector
 
 

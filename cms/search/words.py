@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cms import slugs
 
 MAX_WORD = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word at text[start:end]. position counts words from 0; what stands at one place shares it.
 
     is_dense: a pair of characters of a script without spaces, or a last one alone. is_joined: several words, written
@@ -56,7 +55,8 @@ def words(text: str) -> Iterator[Word]:
         word = Word(folded, position, start, end, is_symbol=match.lastgroup == "symbol")
         goes_on = match[0] == "_" or (chain and start - chain[-1].end == 1 and text[start - 1] in _JOINS)
         if (word.is_symbol and match[0] != "_") or not goes_on:
-            yield from _joined(chain)
+            if len(chain) > 1:
+                yield from _joined(chain)
             chain = []
         if not word.is_symbol:
             chain.append(word)
