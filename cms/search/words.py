@@ -83,14 +83,16 @@ def _joined(chain: list[Word]) -> Iterator[Word]:
 
 
 def _ranges(characters: list[int]) -> str:
-    """Code points, ascending, as the inside of a character class."""
+    """Code points, ascending, as a pattern: two classes, since re looks fast only into those below U+10000."""
     found: list[list[int]] = []
     for code in characters:
         if found and code == found[-1][1] + 1:
             found[-1][1] = code
         else:
             found.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
+    halves = ([each for each in found if each[0] < 0x10000], [each for each in found if each[0] >= 0x10000])
+    low, high = ("".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in half) for half in halves)
+    return rf"(?:[{low}]++|(?=[\U00010000-\U0010ffff])[{high}]++)"
 
 
 # Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han, Hangul (whose particles hang on their words).
@@ -121,7 +123,7 @@ def _classes() -> tuple[str, str, str]:
 
 
 _DENSE, _LETTERS, _SYMBOLS = _classes()
-_TOKEN = re.compile(rf"(?P<word>[{_LETTERS}]+)|(?P<dense>[{_DENSE}]+)|(?P<symbol>[{_SYMBOLS}])")
+_TOKEN = re.compile(rf"(?P<word>{_LETTERS}++)|(?P<dense>{_DENSE}++)|(?P<symbol>{_SYMBOLS.replace('++', '')})")
 # Combining marks that are accents: of Latin, Greek and Cyrillic, Hebrew points, Arabic vowels. Elsewhere they spell.
 _ACCENTS = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"

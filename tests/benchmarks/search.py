@@ -31,6 +31,7 @@ create function bench_words(n integer, seed integer) returns text language sql v
 $$;
 update live set headline = bench_words(8, x.n), dek = bench_words(15, x.n), text = bench_words(250, x.n)
 from (select article_id, row_number() over ()::integer as n from live) x where x.article_id = live.article_id;
+update head set text = '';
 """
 
 
