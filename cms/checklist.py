@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from cms import body, clock, ids, slugs
@@ -161,11 +162,43 @@ async def _embargo(subject: Subject) -> Found:
 
 async def _links(subject: Subject) -> Found:
     wanted = set(subject.content.body_article_ids)
-    if not wanted:
+    dead = len(wanted - await _live(wanted))
+    what = "A link in the body leads to a story" if dead == 1 else f"{dead} links in the body lead to stories"
+    told = [f"{what} that readers cannot see."] if dead else []
+    told += [
+        f"Nothing for readers is found at {address}, to which a link in the body leads."
+        for address in await _dead_addresses(subject.content.body)
+    ]
+    return [(message, ("body",)) for message in told]
+
+
+async def _dead_addresses(document: Mapping[str, Any]) -> list[str]:
+    typed = await _slugs_of_own_addresses(document)
+    if not typed:
         return []
-    dead = wanted - {row.article_id async for row in Live.filter(article_id__in=list(wanted)).only("article_id")}
-    what = "A link in the body leads to a story" if len(dead) == 1 else f"{len(dead)} links in the body lead to stories"
-    return [(f"{what} that readers cannot see.", ("body",))] if dead else []
+    known = [row async for row in Slug.filter(slug__in=list(typed.values()), public=True)]
+    live = await _live({row.target_id for row in known if row.kind is SlugKind.ARTICLE})
+    found = {row.slug for row in known if row.kind is not SlugKind.ARTICLE or row.target_id in live}
+    return [address for address, slug in typed.items() if slug not in found]
+
+
+async def _live(article_ids: set[UUID]) -> set[UUID]:
+    if not article_ids:
+        return set()
+    return {row.article_id async for row in Live.filter(article_id__in=list(article_ids)).only("article_id")}
+
+
+async def _slugs_of_own_addresses(document: Mapping[str, Any]) -> dict[str, str]:
+    """The last part of each typed address that is a page of this site; files and the front page are no concern."""
+    url = (await Site.get()).url.rstrip("/")
+    found = {}
+    for address in body.addresses(document):  # type: ignore[arg-type]
+        path = address.removeprefix(url) if address.startswith(f"{url}/") else address
+        if path.startswith("/") and not path.startswith("//"):
+            slug = unquote(path.partition("?")[0].partition("#")[0]).rstrip("/").rpartition("/")[2]
+            if slugs.check_slug(slug) is None:
+                found[address] = slug
+    return found
 
 
 async def _slug(subject: Subject) -> Found:

@@ -41,8 +41,10 @@ from cms.app import create_app
 from cms.models import TokenScope, User
 from cms.permissions import SYSTEM, Actor
 from cms.settings import Settings, settings
+from tests import markers
 
 pytest_plugins = ["tests.library"]
+pytest_runtest_makereport = markers.pytest_runtest_makereport
 
 _DIRECTORY = pytest.StashKey[Path]()
 _LOCK = pytest.StashKey[int]()
@@ -77,6 +79,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
     with embedded.running(pytestconfig.stash[_DIRECTORY], durable=False) as url:
+        markers.keep_secret(url)
         yield url.replace("copydesk:", "postgres:", 1).replace("@/copydesk", "@/postgres")
 
 
@@ -157,6 +160,7 @@ class Api:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = {"query": document, "variables": variables}
         response = await self._client.post("/graphql", json=request, headers=headers)
+        assert markers.answered(response.text) == []
         return orjson.loads(response.content)  # type: ignore[no-any-return]
 
     async def __call__(self, document: str, **more: Any) -> dict[str, Any]:

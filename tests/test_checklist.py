@@ -101,6 +101,25 @@ async def test_rights_that_have_ended_block_in_the_body_too() -> None:
     assert await dump() == before
 
 
+async def test_typed_addresses_of_this_site_at_which_nothing_is_found_are_dead() -> None:
+    await make_article(headline="Seen", slug="seen", status=ArticleStatus.PUBLISHED)
+    await make_article(headline="Hidden", slug="hidden")
+    url = (await Site.get()).url
+    addresses = [
+        f"{url}/seen",
+        f"{url}/hidden",
+        f"{url}/world/nowhere?a=b",
+        url,
+        f"{url}/a.pdf",
+        "https://x.example/no",
+    ]
+    html = "".join(f'<p><a href="{address}">a link</a></p>' for address in addresses)
+    told = [message for _, _, message, _ in await found(await make_fit(body={"html": html}))]
+    assert told == [
+        f"Nothing for readers is found at {address}, to which a link in the body leads." for address in addresses[1:3]
+    ]
+
+
 async def test_links_to_stories_that_readers_cannot_see_are_dead() -> None:
     live, draft = await make_article(status=ArticleStatus.PUBLISHED), await make_article()
     gone = await make_article(status=ArticleStatus.UNPUBLISHED)

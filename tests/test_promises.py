@@ -208,6 +208,46 @@ async def test_R20_publishing_saving_filing_and_tagging_at_once_is_never_a_deadl
     assert await Event.filter(type="article.published").count() == 10
 
 
+async def test_R12_nothing_that_is_deleted_takes_a_story_along() -> None:
+    rules = await execute(
+        "select conrelid::regclass::text, conname from pg_constraint where contype = 'f' and confdeltype = 'c' "
+        "and conrelid::regclass::text in ('article', 'head', 'live', 'revision', 'correction', 'event', 'media')"
+    )
+    assert rules == []
+
+
+async def test_R12_the_trash_gives_back_exactly_what_it_took() -> None:
+    story = await make_article(headline="One", tag_names=["Alpha"], dek="d", body={"html": "<p>Text.</p>"})
+    before = await Head.filter(article_id=story.article_id).values()
+    for name in (Transition.TRASH, Transition.UNTRASH):
+        await workflow.transition(SYSTEM, story.article_id, name)
+    assert await Head.filter(article_id=story.article_id).values() == before
+    assert (await Article.get(id=story.article_id)).status is ArticleStatus.DRAFT
+
+
+async def test_R27_what_is_counted_and_said_of_a_story_agrees_after_every_transition(api: Api) -> None:
+    document = """{ articles { totalCount nodes { isLive } } tag(slug: "alpha") { articleCount }
+ }"""
+    story = await make_article(tag_names=["Alpha"], status=ArticleStatus.PUBLISHED)
+    other = await make_article(tag_names=["Alpha"], status=ArticleStatus.PUBLISHED)
+    steps = (
+        (Transition.UNPUBLISH, Wish(), 1),
+        (Transition.PUBLISH, Wish(), 2),
+        (Transition.WITHDRAW, Wish(notice="It was wrong."), 1),
+        (Transition.REINSTATE, Wish(), 1),
+        (Transition.PUBLISH, Wish(), 2),
+    )
+    for name, wish, live in steps:
+        await workflow.transition(SYSTEM, story.article_id, name, wish=wish)
+        answer = await api(document)
+        shown = answer["articles"]
+        assert (shown["totalCount"], len(shown["nodes"]), answer["tag"]["articleCount"]) == (live, live, live), name
+        assert await Live.all().count() == live
+        status = (await Article.get(id=story.article_id)).status
+        assert (status is ArticleStatus.PUBLISHED) is await Live.exists(article_id=story.article_id)
+    assert await Live.exists(article_id=other.article_id)
+
+
 async def test_R23_events_of_a_story_stand_in_the_order_in_which_they_happened_through_any_correction() -> None:
     story = (await make_article(headline="1")).article_id
     wishes = {Transition.WITHDRAW: Wish(notice="It was wrong.")}

@@ -10,7 +10,7 @@ from cms.body import check, from_html, from_markdown
 from cms.body.compare import diff
 from cms.body.links import ArticleTarget, Links, MediaTarget, References, references
 from cms.body.markup import html
-from cms.body.parts import images, of_line, without_media
+from cms.body.parts import addresses, images, of_line, without_media
 from cms.body.plain import excerpt, reading_minutes, text, word_count
 from cms.body.schema import Document, Unfit, clean_text, paragraph
 from cms.body.to_markdown import markdown
@@ -50,6 +50,7 @@ __all__ = [
     "QuoteBlock",
     "References",
     "TableBlock",
+    "addresses",
     "blocks",
     "diff",
     "empty",

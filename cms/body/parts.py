@@ -27,6 +27,13 @@ def images(document: Document) -> Iterator[dict[str, Any]]:
         yield from images(child)
 
 
+def addresses(document: Document) -> Iterator[str]:
+    """What was typed as the address of each link, in order."""
+    for child in document.get("content", ()):
+        yield from (mark["attrs"]["href"] for mark in child.get("marks", ()) if mark.get("attrs", {}).get("href"))
+        yield from addresses(child)
+
+
 def without_media(document: Document, gone: Collection[UUID]) -> Document:
     """The document without the pictures of these keys."""
     return check.checked(_without(document, gone))
