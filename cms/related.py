@@ -49,16 +49,19 @@ async def relate(payload: Mapping[str, Any]) -> None:
 
 
 async def automatic(contents: Sequence[Content]) -> list[list[Like]]:
-    """For each content what the machine found for its story, the best first; until it has looked, live stories with
-    the same tags, then of the same section, the newest first."""
-    rows = await _fetch(
-        "select article_id, related_ids, scores, reasons from related where article_id = any($1)",
-        [each.article_id for each in contents],
-    )
-    known = {row[0]: _likes(row) for row in rows}
+    """For each content what the machine found for its story, the best first; what is near until it has looked."""
+    known = await kept([each.article_id for each in contents])
     missing = [each for each in contents if each.article_id not in known]
-    quick = dict(zip(map(id, missing), await _quick(missing), strict=True)) if missing else {}
+    quick = dict(zip(map(id, missing), await near(missing), strict=True)) if missing else {}
     return [known[each.article_id] if each.article_id in known else quick[id(each)] for each in contents]
+
+
+async def kept(ids: Sequence[UUID]) -> dict[UUID, list[Like]]:
+    """What the machine found, of those stories that it has looked at."""
+    rows = await _fetch(
+        "select article_id, related_ids, scores, reasons from related where article_id = any($1)", list(ids)
+    )
+    return {row[0]: _likes(row) for row in rows}
 
 
 async def suggested(head: Head) -> list[Like]:
@@ -81,7 +84,7 @@ async def exclude(actor: Actor, id: UUID, other_id: UUID, *, excluded: bool = Tr
             raise Invalid.field("relatedId", "not_found", "There is no other story with that id.")
         if excluded:
             await _fetch("insert into unrelated values ($1, $2) on conflict do nothing", id, other_id)
-            await _rewrite(id, [each for each in await _kept(id) if each.article_id != other_id])
+            await _rewrite(id, [each for each in (await kept([id])).get(id, []) if each.article_id != other_id])
         else:
             await _fetch("delete from unrelated where article_id = $1 and other_id = $2", id, other_id)
             await owe(id)
@@ -107,7 +110,7 @@ async def _relate(id: UUID) -> None:
         if id not in found:
             return  # it is live no more
         likes = (await likeness.like(found[id], leave_out=await _unwanted(id)))[:KEPT]
-        before = await _kept(id)
+        before = (await kept([id])).get(id, [])
         await _fetch(
             "insert into related (article_id, related_ids, scores, reasons) values ($1, $2, $3, $4) "
             "on conflict (article_id) do update set related_ids = excluded.related_ids, scores = excluded.scores, "
@@ -145,11 +148,6 @@ async def _tell_others(id: UUID, likes: Sequence[Like]) -> list[UUID]:
     return changed
 
 
-async def _kept(id: UUID) -> list[Like]:
-    rows = await _fetch("select article_id, related_ids, scores, reasons from related where article_id = $1", id)
-    return _likes(rows[0]) if rows else []
-
-
 async def _rewrite(id: UUID, likes: Sequence[Like]) -> None:
     await _fetch(
         "update related set related_ids = $2, scores = $3, reasons = $4 where article_id = $1",
@@ -174,7 +172,7 @@ def _likes(row: Any) -> list[Like]:
 
 # ---------------------------------------------------------------- until the job has run
 
-_PER_TERM = 12
+_PER_TERM, TAGS_LOOKED_AT = 12, 5
 # The newest under each tag and in the section: a short look into an index for each.
 _QUICK = f"""
 select x.place, t.article_id, sum(t.points) as points, array_agg(t.tag) filter (where t.tag is not null) as tags
@@ -184,7 +182,7 @@ cross join lateral (
         cross join lateral (select e.id::uuid as tag) n
         cross join lateral (select article_id from live_term where term_id = n.tag
             order by published_at desc, article_id desc limit {_PER_TERM}) g
-        where e.nth <= 5)
+        where e.nth <= {TAGS_LOOKED_AT})
     union all
     (select article_id, 1, null from live_term where term_id = x.section_id
         order by published_at desc, article_id desc limit {_PER_TERM})
@@ -198,7 +196,8 @@ order by x.place, points desc, live.published_at desc, t.article_id
 """
 
 
-async def _quick(contents: Sequence[Content]) -> list[list[Like]]:
+async def near(contents: Sequence[Content]) -> list[list[Like]]:
+    """Live stories with the same tags, the first few of them, then of the same section, the newest first."""
     asked = [
         {
             "place": place,

@@ -45,11 +45,20 @@ async def posts(info: Info, likes: Sequence[Like], first: int) -> list[RelatedPo
 async def reason(info: Info, why: Why) -> str | None:
     """What two stories have in common, in words. Names are those of today."""
     loaders = info.context.loaders
-    if names := [tag.name for tag in await loaders.known_many(models.Tag, list(why.tags))]:
-        return f"Both are about {' and '.join(names)}"
+    section = (await info.context.tree()).by_id.get(why.section) if why.section else None
+    return in_words(
+        why,
+        [tag.name for tag in await loaders.known_many(models.Tag, list(why.tags))],
+        [author.name for author in await loaders.known_many(models.Author, list(why.authors))],
+        section.name if section else None,
+    )
+
+
+def in_words(why: Why, tags: Sequence[str], authors: Sequence[str], section: str | None) -> str | None:
+    if tags:
+        return f"Both are about {' and '.join(tags)}"
     if why.words:
         return f"Both mention {' and '.join(why.words)}"
-    if names := [author.name for author in await loaders.known_many(models.Author, list(why.authors))]:
-        return f"Also by {names[0]}"
-    section = (await info.context.tree()).by_id.get(why.section) if why.section else None
-    return f"Also in {section.name}" if section else None
+    if authors:
+        return f"Also by {authors[0]}"
+    return f"Also in {section}" if section else None

@@ -17,6 +17,7 @@ from graphql import (
     is_leaf_type,
 )
 
+from cms import related
 from cms.permissions import PUBLIC
 from schema import schema
 from schema.context import Context
@@ -37,7 +38,9 @@ async def newsroom(server_url: str, database_url: str) -> AsyncIterator[World]:
     await admin.execute(f'drop database if exists "{name}" with (force)')
     await admin.execute(f'create database "{name}" owner copydesk template template_cms')
     async with world(parts._replace(path=f"/{name}").geturl()) as made:
-        await made.run(lambda: build(made.tokens))
+        cast = await made.run(lambda: build(made.tokens))
+        for name in ("lead", "third"):  # of the others it is not known yet what they are like
+            await made.run(lambda name=name: related.relate({"article": str(cast.stories[name])}))  # type: ignore[misc]
         yield made
     await admin.execute(f'drop database if exists "{name}" with (force)')
     await admin.close()

@@ -64,6 +64,10 @@ class Reading:
         self.missing.setdefault(source, {})[key] = None
         return None
 
+    def is_missing(self, source: Source) -> bool:
+        """Whether something of this source is not known yet."""
+        return source in self.missing
+
     def entity(self, source: Source, key: Hashable) -> Any:
         """The same for sources whose rows are kept from one operation to the next."""
         kept = self.entities.kept.get(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schema.plan import bodies, terms  # noqa: F401 - their fields
+from schema.plan import bodies, related, terms  # noqa: F401 - their fields
 from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
 from schema.plan.pages import connection
 from schema.plan.reading import Reading, Source

@@ -11,14 +11,13 @@ import orjson
 from graphql import SelectionSetNode
 
 from cms import ids, paths
-from cms.articles import RelatedSource
 from cms.models import Correction
 from cms.permissions import Perspective
-from schema.articles import MAX_RELATED, byline_text
+from schema.articles import byline_text
 from schema.plan.entities import AUTHORS, MEDIA, SITE, TAGS, TREE
 from schema.plan.pictures import use
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain, snake
+from schema.plan.selection import Asked, Compiler, Getter, attributes, field, plain, snake
 from schema.scalars import print_instant
 
 # The columns of Live by their types: a statement of stories and related stories has both in the same places.
@@ -319,52 +318,6 @@ attributes("Correction", "text")
 
 
 # ---------------------------------------------------------------- other stories
-
-
-@field("Article", "relatedPosts")
-def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place, arguments = scope.column("related_ids"), c.arguments(asked)
-    parent = scope if scope.related is None and not scope.is_related else None
-    posts = _Posts(c, asked, parent)
-    stories, inner = posts.stories, posts.build
-    if parent is not None:
-        parent.related = stories
-
-    def get(row: Any, reading: Reading) -> list[Any]:
-        first = arguments(reading).get("first", 3)
-        if not 0 <= first <= MAX_RELATED:
-            raise Unplanned("first")
-        found = [reading.get(stories, id) for id in row[place]]
-        shown = [each for each in found if each is not None][:first]
-        if len(shown) < first:
-            raise Unplanned("automatic related stories")
-        return [inner(each, reading) for each in shown]
-
-    return get
-
-
-class _Posts:
-    """A selection of RelatedPost, all of whose stories are selected alike."""
-
-    def __init__(self, c: Compiler, asked: Asked, parent: Stories | None) -> None:
-        sets = [node for each in c.fields("RelatedPost", asked.sets) if each.name == "article" for node in (each,)]
-        if len(sets) > 1:
-            raise Unplanned("several selections of one related story")
-        self.stories = Stories(c, sets[0].sets if sets else [], parent)
-        self.build = c.object("RelatedPost", asked.sets, self.stories)
-
-
-@field("RelatedPost", "article")
-def _related_article(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    return lambda row, reading: scope.build(row, reading)
-
-
-plain(
-    "RelatedPost",
-    source=lambda row, reading: RelatedSource.CURATED.name,
-    reason=lambda row, reading: None,
-    score=lambda row, reading: None,
-)
 
 
 @field("Article", "translations")
