@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tortoise import connections
 
-from cms import accounts, articles, clock, comments, database, ids, media, newsroom, taxonomy, workflow
+from cms import accounts, articles, clock, comments, database, ids, media, newsroom, related, taxonomy, workflow
 from cms.demo.pictures import Picture, png
 from cms.models import (
     Article,
@@ -150,6 +150,8 @@ async def build(tokens: dict[str, str | None]) -> Cast:
         SYSTEM, slug="front", name="Front", article_ids=[cast.stories[n] for n in ("draft", "lead", "planned", "third")]
     )
     await newsroom.set_story_list(SYSTEM, slug="secret", name="Secret", article_ids=[cast.stories["draft"]])
+    for name in ("lead", "third"):  # the job has looked at some and not at others
+        await related.relate({"article": str(cast.stories[name])})
     cast.tags = {tag.slug: tag.id for tag in await Tag.all()}
     return cast
 
