@@ -97,7 +97,7 @@ class Documents:
         if is_abstract_type(inner):
             kinds = [each for each in SCHEMA.get_possible_types(inner) if each.name in FIELDS]
             return (
-                "{ __typename key html "
+                ("{ __typename key html " if inner.name == "Block" else "{ __typename ")
                 + " ".join(f"... on {each.name} {self.fields(each, depth - 2, 3)}" for each in kinds)
                 + " }"
             )
@@ -128,6 +128,8 @@ class Documents:
                 "String!" if field == "storyList" else "String",
                 chance.choice([*_SLUGS.get(field, ()), chance.choice(self.words.slugs)]),
             )
+        if argument == "path":
+            return self.given("String!", chance.choice([*_PATHS, chance.choice(self.words.paths)]))
         if argument == "first":
             size = chance.choice([None, None, 0, 1, 2, 3, 3, 100, 101])
             return None if size is None else self.given("Int!", size)
@@ -150,6 +152,7 @@ _SLUGS = {
     "section": ("world", "europe", "sport"),
     "storyList": ("front", "secret"),
 }
+_PATHS = ("/world/lead-headline", "/lead-headline", "/tag/shared", "/author/ann", "/world", "/europe", "/nothing")
 _USES = "__typename @include(if: $yes) @skip(if: $no)"
 _COUNT = 400
 

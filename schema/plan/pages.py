@@ -13,7 +13,7 @@ from cms.keyset import Listing, Page, Paging
 from cms.permissions import PUBLIC, Perspective
 from schema.listings import order_of, plain
 from schema.plan.entities import AUTHORS, TAGS, TREE
-from schema.plan.reading import Reading, Source
+from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
 from schema.plan.stories import Stories
 
@@ -115,15 +115,23 @@ class Pages(Source):
 class _Counts(Source):
     """How many stories the whole list has."""
 
+    is_marked = True
+
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
         wish = self._pages.wish(reading)
         if wish.filter is None and None not in keys:
-            counts = await listings.count_under(PUBLIC, Perspective.PUBLISHED, keys)
-            return {key: counts.get(key, 0) for key in keys}
+            return await counts(keys, reading)
+        reading.is_marked = False
         return {key: await (await wish.listing(key)).count() for key in keys}
+
+
+async def counts(term_ids: list[UUID], reading: Reading) -> dict[UUID, int]:
+    """How many stories stand under each of these."""
+    rows = await reading.fetch(f"select {MARK}, term_id, n from term_count where term_id = any($1)", term_ids)
+    return dict.fromkeys(term_ids, 0) | {row[1]: row[2] for row in rows}
 
 
 class _Beyond(Source):

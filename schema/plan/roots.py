@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from schema.plan import bodies, related, terms  # noqa: F401 - their fields
+from cms import routes
+from cms.models import Author, Live, Section, Tag
+from cms.permissions import PUBLIC, Perspective
+from schema.plan import bodies, related, seo, terms  # noqa: F401 - their fields
 from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
 from schema.plan.pages import connection
 from schema.plan.reading import Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain
 from schema.plan.stories import BySlug, Stories
 from schema.plan.terms import ListsBySlug
-from schema.scalars import key
+from schema.scalars import key, print_instant
 
 
 def _one_of(arguments: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -130,3 +134,46 @@ def _story_list(c: Compiler, asked: Asked, scope: Any) -> Getter:
         return inner(row, reading)
 
     return get
+
+
+class _Routes(Source):
+    """What answers a path."""
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
+        return {key: await routes.route(PUBLIC, Perspective.PUBLISHED, key) for key in keys}
+
+
+_ROUTES = _Routes()
+
+
+@field("Query", "route")
+def _route(c: Compiler, asked: Asked, scope: Any) -> Getter:
+    arguments, stories = c.arguments(asked), Stories(c, asked.sets)
+    others: dict[type, Getter] = {
+        kind: c.object(kind.__name__, asked.sets) for kind in (Section, Tag, Author, routes.Redirect, routes.Gone)
+    }
+
+    def get(root: Any, reading: Reading) -> Any:
+        path = arguments(reading)["path"]
+        found = reading.get(_ROUTES, path)
+        if isinstance(found, Live):
+            row = reading.get(stories, found.article_id)
+            return reading.miss() if row is None else stories.build(row, reading)
+        if isinstance(found, Tag | Author):
+            kind = type(found).__name__.lower()
+            reading.shown[kind].add(found.id)
+            reading.lists.add((kind, found.id))
+        elif not isinstance(found, Section):  # something else may be there one day
+            reading.miss(path.rstrip("/").rpartition("/")[2])
+        return None if found is None else others[type(found)](found, reading)
+
+    return get
+
+
+attributes("Redirect", "location", "permanent")
+plain(
+    "Gone",
+    reason=lambda gone, reading: gone.reason.name,
+    since=lambda gone, reading: print_instant(gone.since),
+)
+attributes("Gone", "notice")

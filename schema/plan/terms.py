@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from cms import ids, listings, paths, slugs
+from cms import ids, paths, slugs
 from cms.models import StoryList, TagName
 from cms.paths import MAX_SLUG
 from cms.permissions import PUBLIC, Perspective, query
 from schema.plan.entities import MEDIA, TREE
-from schema.plan.pages import connection
+from schema.plan.pages import connection, counts
 from schema.plan.pictures import use
 from schema.plan.reading import Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain
@@ -148,8 +148,10 @@ def _portrait(c: Compiler, asked: Asked, scope: Any) -> Getter:
 
 
 class _Counts(Source):
+    is_marked = True
+
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        return await listings.count_under(PUBLIC, Perspective.PUBLISHED, keys)
+        return await counts(keys, reading)
 
 
 _COUNTS = _Counts()
