@@ -271,3 +271,15 @@ async def test_contributors_change_what_they_brought_in(sender: Sender) -> None:
     for id, code in ((theirs["id"], "FORBIDDEN"), (own["id"], None)):
         result = await sender.api.write("updateMedia", {"id": id, "caption": "x"}, actor=contributor.actor)
         assert result.get("code") == code
+
+
+@pytest.mark.extended
+async def test_U10_two_hundred_at_once_each_keep_their_own_bytes(sender: Sender) -> None:
+    files = {f"{n}.pdf": PDF + str(n).encode() * n for n in range(200)}
+    found = await asyncio.gather(
+        *(sender.send(data, name, "... on Media { id filename byteSize originalUrl }") for name, data in files.items())
+    )
+    assert {each["filename"]: each["byteSize"] for each in found} == {name: len(data) for name, data in files.items()}
+    answers = await asyncio.gather(*(sender.fetch(each["originalUrl"]) for each in found))
+    assert {each["filename"]: answer.content for each, answer in zip(found, answers, strict=True)} == files
+    assert await stored() == sorted(f"originals/{hashlib.sha256(data).hexdigest()}.pdf" for data in files.values())

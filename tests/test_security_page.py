@@ -9,7 +9,7 @@ ROWS = [
     f"{letter}{n}"
     for letter, last in {"L": 18, "A": 13, "G": 17, "H": 10, "Q": 5, "T": 9}.items()
     for n in range(1, last + 1)
-] + ["U11", "W1", "W2", "W3"]
+] + ["U10", "U11", "W1", "W2", "W3"]
 _TABLE = dict(re.findall(r"^\| ([A-Z]\d+) \| .* \| (.*) \|$", Path("docs/security.md").read_text(), re.M))
 
 
