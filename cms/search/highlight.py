@@ -38,8 +38,12 @@ async def _spans(query: Query, known: Stems, locale: str, text: str) -> list[tup
         forms = {part.word, part.joined, *(known.get(part.word or "") or ())} - {None}
         if part.word and known.get(part.word, frozenset()) is None:
             continue
-        marked += [(w.start, w.end) for w in found if w.text in forms or stemmed.get(w.text, w.text) in forms]
-        marked += _phrases(part, found)
+        texts = {text for text in {w.text for w in found} if text in forms or stemmed.get(text) in forms}
+        if part.word and part.is_open:
+            texts |= {w.text for w in found if w.text.startswith(part.word)}
+        marked += [(w.start, w.end) for w in found if w.text in texts]
+        if not part.word:
+            marked += _phrases(part, found)
     merged: list[tuple[int, int]] = []
     for start, end in sorted(set(marked)):
         if merged and start < merged[-1][1]:
