@@ -301,4 +301,4 @@ async def test_R3_a_database_that_is_killed_at_a_statement_has_done_it_wholly_or
                     codes = (0,) if happened is Happened.NOT else (0, crashing.REFUSED)
                     assert await crash(url, scene, None) in codes
                     assert await every(scene) == told.wholly
-                    await execute("truncate article, slug, section, author, tag, tag_name cascade")
+                    await execute("truncate article, slug, section, author, tag, tag_name, term_count cascade")
