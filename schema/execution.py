@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
 from graphql import OperationType
 from strawberry.types import ExecutionResult
 
@@ -25,6 +26,8 @@ from schema.limits import PUBLIC as PUBLIC_SIZE
 from schema.plan import Plans, Reading, Unplanned
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 # For a whole operation; a statement has its own time (cms.database).
 PUBLIC_SECONDS, KNOWN_SECONDS = 10, 60
@@ -87,9 +90,15 @@ async def planned(ask: Prepared) -> tuple[Any, Reading]:
         raise Unplanned("not a reader")
     with database.reading():
         for _ in range(_TRIES):
-            data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
+            try:
+                data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
+            except Unplanned:
+                raise
+            except Exception as error:
+                log.warning("plan.failed", error=type(error).__name__, exc_info=error)
+                raise Unplanned("failed") from None
             # It must be of one time: rows and what is kept, and what was answered before on the same connection.
-            if await delivery.is_current(await reading.newest()):
+            if delivery.answers() is None or await delivery.is_current(await reading.newest()):
                 return data, reading
     raise Unplanned("too much is happening")
 

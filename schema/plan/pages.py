@@ -84,13 +84,14 @@ class Pages(Source):
         return {key: await self._page(await wish.listing(key), reading) for key in keys}
 
     async def _page(self, listing: Listing, reading: Reading) -> Page:
-        paging = self.wish(reading).paging
+        wish = self.wish(reading)
+        paging, fetch = wish.paging, reading.fetch if wish.filter is None else reading.fetch_by_values
         listing.check(paging)
         stories = self.stories or Stories.bare()
         sql, params = listing.statement(paging, stories.sql("live"))
         if stories.related is None:
-            return listing.page_of(await reading.fetch(sql, *params), paging)
-        rows = await reading.fetch(
+            return listing.page_of(await fetch(sql, *params), paging)
+        rows = await fetch(
             f"with p as materialized ({sql}) select * from p union all "
             f"select {stories.related.sql('x')}{', null' * len(listing.keys)} from live x "
             "where x.article_id = any(array(select distinct unnest(p.related_ids) from p))",

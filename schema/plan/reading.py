@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from tortoise import connections
+
 from cms import database
 from cms.models import Media
 from schema.plan.selection import Unplanned
@@ -114,12 +116,18 @@ class Reading:
 
     async def fetch(self, sql: str, *params: Any) -> list[Any]:
         """Rows of a statement whose first column is MARK."""
-        rows = await database.rows(sql, *params)
+        return self._marked(await database.rows(sql, *params))
+
+    async def fetch_by_values(self, sql: str, *params: Any) -> list[Any]:
+        """The same for a statement whose best way depends on its values: filters (docs/adr/0003)."""
+        return self._marked((await connections.get("default").execute_query(sql, list(params)))[1])
+
+    def _marked(self, rows: Any) -> list[Any]:
         if rows:
             self.mark = max(self.mark, rows[0][0] or 0)
         else:
             self.is_marked = False
-        return rows
+        return list(rows)
 
     async def newest(self) -> int:
         """The place of the newest public event that anything in the answer may have come after."""

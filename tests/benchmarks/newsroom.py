@@ -52,6 +52,9 @@ select gen_random_uuid(), 'ARTICLE', 'en', 'story-' || n, {_id(ARTICLE, "n")}, t
 from generate_series(1, $STORIES) n;
 insert into slug (id, kind, locale, slug, target_id, public, created_at)
 select gen_random_uuid(), 'TAG', '', 'tag-' || n, {_id(TAG, "n")}, true, now() from generate_series(1, 2000) n;
+insert into related (article_id, related_ids, scores, reasons)
+select {_id(ARTICLE, "n")}, array[{_id(ARTICLE, "1 + n % $STORIES")}, {_id(ARTICLE, "1 + (n + 1) % $STORIES")}, {_id(ARTICLE, "1 + (n + 2) % $STORIES")}],
+    array[0.5, 0.4, 0.3], '[{{}}, {{}}, {{}}]' from generate_series(1, $STORIES) n;
 """
 _CONTENT = (
     "headline, kicker, dek, slug, locale, section_id, author_ids, author_roles, tag_ids, related_ids, lead_media_id, "
