@@ -61,7 +61,7 @@ async def kept(ids: Sequence[UUID]) -> dict[UUID, list[Like]]:
     rows = await _fetch(
         "select article_id, related_ids, scores, reasons from related where article_id = any($1)", list(ids)
     )
-    return {row[0]: _likes(row) for row in rows}
+    return {row[0]: likes_of(row) for row in rows}
 
 
 async def suggested(head: Head) -> list[Like]:
@@ -136,7 +136,7 @@ async def _tell_others(id: UUID, likes: Sequence[Like]) -> list[UUID]:
     unwanted = {row[0] for row in await _fetch("select article_id from unrelated where other_id = $1", id)}
     changed = []
     for row in rows:
-        before = _likes(row)
+        before = likes_of(row)
         after = [each for each in before if each.article_id != id]
         like = scores.get(row[0])
         if like is not None and row[0] not in unwanted:
@@ -165,7 +165,8 @@ def _columns(likes: Sequence[Like]) -> tuple[list[UUID], list[float], str]:
     return [each.article_id for each in likes], [each.score for each in likes], reasons
 
 
-def _likes(row: Any) -> list[Like]:
+def likes_of(row: Any) -> list[Like]:
+    """Of a row of related: article_id, related_ids, scores, reasons."""
     reasons = orjson.loads(row[3])
     return [Like(id, score, Why.of(why)) for id, score, why in zip(row[1], row[2], reasons, strict=True)]
 

@@ -44,7 +44,7 @@ class _Links:
             for story in stories
             if story is not None
         }
-        if reading.missing:
+        if reading.waits_for():
             return None
         reading.shown["article"].update(articles)
         return body.Links(articles=articles, media=_targets_of(files, reading))

@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """variables are coerced.
+    """variables are coerced; gaps counts what was missing so far.
 
     The answer is as it is as long as nothing happens to the site and its sections, to what it shows, nor to the lists
     of stories that it shows something of, as (kind, id): those of sections, tags and authors; without id, that of all.
@@ -48,13 +48,15 @@ class Reading:
     variables: dict[str, Any]
     entities: Entities
     memory: dict[Any, Any] = field(default_factory=dict)
-    shown: dict[str, set[UUID]] = field(default_factory=dict)
+    shown: dict[str, set[UUID]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
     lists: set[tuple[str, UUID | None]] = field(default_factory=set)
     slugs: set[str] = field(default_factory=set)
     names: bool = False
+    gaps: int = 0
     mark: int = 0
     is_marked: bool = True
     ends_at: datetime | None = None
+    built: dict[tuple[Source, UUID], Any] = field(default_factory=dict)
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
 
@@ -64,11 +66,14 @@ class Reading:
         if had is not None and key in had:
             return had[key]
         self.missing.setdefault(source, {})[key] = None
+        self.gaps += 1
         return None
 
-    def is_missing(self, source: Source) -> bool:
-        """Whether something of this source is not known yet."""
-        return source in self.missing
+    def waits_for(self, source: Source | None = None) -> bool:
+        """Whether something, of this source, is not known yet; whoever asks leaves something out until it is."""
+        waits = bool(self.missing) if source is None else source in self.missing
+        self.gaps += waits
+        return waits
 
     def entity(self, source: Source, key: Hashable) -> Any:
         """The same for sources whose rows are kept from one operation to the next."""
@@ -84,7 +89,9 @@ class Reading:
             had[key] = found.get(key)
 
     def miss(self, slug: str | None = None) -> None:
-        """The answer says that something is not there."""
+        """The answer says that something is not there, unless that is not known yet."""
+        if self.missing:
+            return
         self.lists.add(_ALL)
         self.names = True
         if slug is not None:
@@ -96,14 +103,8 @@ class Reading:
         if file.expires_at is not None:
             self.ends_at = file.expires_at if self.ends_at is None else min(self.ends_at, file.expires_at)
 
-    def _start(self) -> None:
-        """What an incomplete answer showed or missed is of no account."""
-        self.shown = {kind: set() for kind in _KINDS}
-        self.lists, self.slugs, self.names, self.ends_at = set(), set(), False, None
-
     async def until_complete(self, build: Any) -> Any:
         for _ in range(_ROUNDS):
-            self._start()
             answer = build(None, self)
             if not self.missing:
                 return answer

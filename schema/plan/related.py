@@ -12,7 +12,7 @@ from cms.articles import RelatedSource
 from cms.likeness import Like, Why
 from schema.articles import MAX_RELATED
 from schema.plan.entities import AUTHORS, TAGS, TREE
-from schema.plan.reading import Reading, Source
+from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, plain
 from schema.plan.stories import ID, Stories
 from schema.related import in_words
@@ -24,9 +24,17 @@ _SPARE = 3
 class _Found(Source):
     """What the machine found for a story, by the story: (likes, whether it has looked at it)."""
 
+    is_marked = True
+
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        known = await related.kept(keys)
+        rows = await reading.fetch(
+            f"select {MARK}, article_id, related_ids, scores, reasons from related where article_id = any($1)", keys
+        )
+        known = {row[1]: related.likes_of(row[1:]) for row in rows}
         missing = [reading.memory[self, key] for key in keys if key not in known]
+        if not missing:
+            return {key: (likes, True) for key, likes in known.items()}
+        reading.is_marked = False
         near = dict(zip((each.article_id for each in missing), await related.near(missing), strict=True))
         return {key: (known[key], True) if key in known else (near[key], False) for key in keys}
 
@@ -49,7 +57,7 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
             raise Unplanned("first")
         picked = [each for each in (reading.get(stories, id) for id in row[place]) if each is not None][:first]
         posts: list[tuple[Any, Like | None]] = [(each, None) for each in picked]
-        if len(posts) < first and not reading.is_missing(stories):
+        if len(posts) < first and not reading.waits_for(stories):
             likes = [each for each in find(row, reading) if each.article_id not in row[place]]
             posts += _live(likes, first - len(posts), stories, reading)
         return [inner(each, reading) for each in posts]
@@ -91,7 +99,7 @@ def _live(likes: list[Like], count: int, stories: Stories, reading: Reading) -> 
         some = likes[at : at + count + _SPARE]
         rows = [(reading.get(stories, each.article_id), each) for each in some]
         found += [each for each in rows if each[0] is not None]
-        if len(found) >= count or reading.is_missing(stories):
+        if len(found) >= count or reading.waits_for(stories):
             break
     return found[:count]
 

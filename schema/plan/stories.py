@@ -69,8 +69,14 @@ class Stories(Source):
         build = c.object("Article", sets, self)
 
         def shown(row: Any, reading: Reading) -> Any:
-            reading.shown["article"].add(row[ID])
-            return build(row, reading)
+            built = reading.built.get((self, row[ID]))
+            if built is None:
+                gaps = reading.gaps
+                reading.shown["article"].add(row[ID])
+                built = build(row, reading)
+                if reading.gaps == gaps:  # nothing is missing in it: it is the same in the next round
+                    reading.built[self, row[ID]] = built
+            return built
 
         self.build: Getter = shown
 

@@ -52,9 +52,6 @@ select gen_random_uuid(), 'ARTICLE', 'en', 'story-' || n, {_id(ARTICLE, "n")}, t
 from generate_series(1, $STORIES) n;
 insert into slug (id, kind, locale, slug, target_id, public, created_at)
 select gen_random_uuid(), 'TAG', '', 'tag-' || n, {_id(TAG, "n")}, true, now() from generate_series(1, 2000) n;
-insert into related (article_id, related_ids, scores, reasons)
-select {_id(ARTICLE, "n")}, array[{_id(ARTICLE, "1 + n % $STORIES")}, {_id(ARTICLE, "1 + (n + 1) % $STORIES")}, {_id(ARTICLE, "1 + (n + 2) % $STORIES")}],
-    array[0.5, 0.4, 0.3], '[{{}}, {{}}, {{}}]' from generate_series(1, $STORIES) n;
 """
 _CONTENT = (
     "headline, kicker, dek, slug, locale, section_id, author_ids, author_roles, tag_ids, related_ids, lead_media_id, "
@@ -63,7 +60,10 @@ _CONTENT = (
 _HOMES = f"""
 insert into head (article_id, revision_id, {_CONTENT}) select article_id, id, {_CONTENT} from revision;
 insert into live (article_id, revision_id, published_at, first_published_at, translation_group, {_CONTENT})
-select article_id, id, created_at, created_at, article_id, {_CONTENT} from revision
+select article_id, id, created_at, created_at, article_id, {_CONTENT} from revision;
+insert into related (article_id, related_ids, scores, reasons)
+select {_id(ARTICLE, "n")}, array[{_id(ARTICLE, "1 + n % $STORIES")}, {_id(ARTICLE, "1 + (n + 1) % $STORIES")}, {_id(ARTICLE, "1 + (n + 2) % $STORIES")}],
+    array[0.5, 0.4, 0.3], '[{{}}, {{}}, {{}}]' from generate_series(1, $STORIES) n
 """
 
 
