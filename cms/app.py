@@ -12,8 +12,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from cms import database, live, logs, worker
+from cms.http import feeds
 from cms.http.edge import OTHER, Edge, always
-from cms.http.feeds import feed, ninjs, robots, sitemap, sitemap_part
 from cms.http.files import file
 from cms.http.health import health
 from cms.http.server import before_stopping
@@ -37,11 +37,7 @@ def create_app() -> ASGIApp:
             Route("/password-reset", password_reset, methods=["POST"]),
             Route("/password", password, methods=["POST"]),
             Route("/health", health),
-            Route("/feeds/{path:path}", feed),
-            Route("/sitemap.xml", sitemap),
-            Route("/sitemap/{name}.xml", sitemap_part),
-            Route("/robots.txt", robots),
-            Route("/ninjs/{id}.json", ninjs),
+            *feeds.ROUTES,
             Route("/media/uploads/{id}/{signature}", upload, methods=["PUT"]),
             Route("/media/{id}/{version}/{what}/{signature}/{name}", file),
         ],

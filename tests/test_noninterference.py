@@ -16,12 +16,26 @@ import orjson
 import pytest
 
 from cms import listings, permissions
-from cms.models import Head, Live, Tag
+from cms.feeds import channels, sitemaps
+from cms.models import Article, Head, Live, Tag
 from cms.permissions import Perspective
 from cms.search import finding
 from schema.context import Context
 from schema.loaders import Loaders
-from tests.worlds import VIEWERS, Cast, Vocabulary, World, build, filters, questions, searches, vary, vocabulary, world
+from tests.worlds import (
+    VIEWERS,
+    Cast,
+    Vocabulary,
+    World,
+    build,
+    feeds_of,
+    filters,
+    questions,
+    searches,
+    vary,
+    vocabulary,
+    world,
+)
 
 _QUICK, _LONG = 120, 500
 _ODD = 40
@@ -113,6 +127,37 @@ async def test_hidden_data_changes_no_answer(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
         documents = [*questions(words, count=_QUICK, odd=_ODD, seed=1), *filters(words), *searches(words)]
         assert await first_difference(first, second, viewer, documents) is None
+
+
+async def first_feed(first: World, second: World, paths: list[str]) -> str | None:
+    """The first path at which the two have something else."""
+    for path in paths:
+        if await first.get(path) != await second.get(path):
+            return path
+    return None
+
+
+async def test_L8_hidden_data_changes_no_feed(stage: Stage) -> None:
+    async with two_worlds(stage, "public") as (first, second, words):
+        paths = feeds_of(words)
+        assert await first_feed(first, second, paths) is None
+        found = [(await first.get(path))[0] for path in paths]
+        assert found.count(200) > 20
+        assert set(found) == {200, 301, 404}
+
+
+async def test_L8_a_leak_planted_in_feeds_is_caught(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sitemaps name tags that only drafts have; feeds tell of stories that readers never saw."""
+    async with two_worlds(stage, "public") as (first, second, words):
+        with monkeypatch.context() as patch:
+            patch.setattr(sitemaps, "query", lambda actor, model, perspective: model.all())
+            assert await first_feed(first, second, feeds_of(words)) == "/sitemap/terms.xml"
+
+        async def gone() -> list[channels.Gone]:
+            return [channels.Gone(row.id, row.created_at, None) async for row in Article.all().order_by("id")]
+
+        monkeypatch.setattr(channels, "_gone", gone)
+        assert await first_feed(first, second, feeds_of(words)) == "/feeds/rss.xml"
 
 
 @pytest.mark.extended

@@ -25,8 +25,22 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tortoise import connections
 
-from cms import accounts, articles, clock, comments, database, ids, media, newsroom, related, taxonomy, workflow
+from cms import (
+    accounts,
+    articles,
+    clock,
+    comments,
+    database,
+    ids,
+    media,
+    newsroom,
+    related,
+    tagging,
+    taxonomy,
+    workflow,
+)
 from cms.demo.pictures import Picture, png
+from cms.http import feeds
 from cms.models import (
     Article,
     Author,
@@ -39,6 +53,7 @@ from cms.models import (
     Section,
     StoryList,
     Tag,
+    TagKind,
     TokenScope,
     User,
 )
@@ -73,6 +88,11 @@ class World:
         response = await self.run(lambda: self.client.post("/graphql", json={"query": document}, headers=headers))
         return response.status_code, dict(response.headers), response.content
 
+    async def get(self, path: str) -> tuple[int, str | None, bytes]:
+        """Status, place and body of what stands at a path for everybody."""
+        response = await self.run(lambda: self.client.get(path))
+        return response.status_code, response.headers.get("location"), response.content
+
 
 @asynccontextmanager
 async def world(url: str) -> AsyncIterator[World]:
@@ -86,7 +106,7 @@ async def world(url: str) -> AsyncIterator[World]:
     context = contextvars.copy_context()
     task = asyncio.create_task(stay_open(), context=context)
     await asyncio.wait([asyncio.create_task(opened.wait()), task], return_when=asyncio.FIRST_COMPLETED)
-    app = Starlette(routes=[Route("/graphql", endpoint, methods=["GET", "POST"])])
+    app = Starlette(routes=[Route("/graphql", endpoint, methods=["GET", "POST"]), *feeds.ROUTES])
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://newsroom.test") as client:
@@ -270,7 +290,10 @@ async def _vary_drafts(cast: Cast) -> None:
     for number in range(3):
         await _story(cast, f"extra {number}", section="world", author="ann", tags=["shared", "lead"])
     await taxonomy.update_author(SYSTEM, cast.authors["cleo"], {"name": "Cleopatra", "slug": "cleopatra"})
-    await taxonomy.update_tag(SYSTEM, cast.tags["hidden"], {"name": "Veiled", "aliases": ["masked"]})
+    twin = await taxonomy.create_tag(SYSTEM, name="Hidden twin")
+    await tagging.merge(SYSTEM, [twin.id], cast.tags["hidden"])
+    veiled = {"name": "Veiled", "aliases": ["masked"], "kind": TagKind.PERSON, "external_id": "Q1"}
+    await taxonomy.update_tag(SYSTEM, cast.tags["hidden"], veiled)
     await taxonomy.create_author(SYSTEM, name="Dora")
     await newsroom.set_story_list(SYSTEM, slug="secret", name="Top secret", article_ids=[])
     await newsroom.set_story_list(
@@ -354,6 +377,17 @@ def searches(words: Vocabulary) -> list[str]:
     asked = [*words.terms, *(term[1:] for term in words.terms if term.istitle() and " " not in term)]
     fields = "totalCount didYouMean edges { score highlight node { id } } facets { tags { count tag { name } } }"
     return [f"{{ search(query: {graphql.print_ast(graphql_string(term))}) {{ {fields} }} }}" for term in asked]
+
+
+def feeds_of(words: Vocabulary) -> list[str]:
+    """Whatever of either newsroom machines could ask for by its path or id."""
+    return [
+        *(f"/feeds/{format}" for format in ("rss.xml", "atom.xml", "feed.json")),
+        *(f"/feeds{path}/atom.xml" for path in words.paths),
+        *(f"/sitemap/{name}.xml" for name in ("news", "terms", "stories-1", "stories-2")),
+        *("/sitemap.xml", "/robots.txt"),
+        *(f"/ninjs/{id}.json" for id in words.ids),
+    ]
 
 
 def filters(words: Vocabulary) -> list[str]:

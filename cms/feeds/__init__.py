@@ -6,7 +6,7 @@ stories.py reads, with as many statements for one story as for fifty; the other 
 from cms.feeds.channels import Channel, changed_at, channel
 from cms.feeds.json_feed import json_feed
 from cms.feeds.ninjs import ninjs
-from cms.feeds.sitemaps import news, pages, robots, sitemap, stories, terms
+from cms.feeds.sitemaps import news_sitemap, pages, robots, sitemap, stories_sitemap, terms_sitemap
 from cms.feeds.syndication import atom, rss
 
 __all__ = [
@@ -15,12 +15,12 @@ __all__ = [
     "changed_at",
     "channel",
     "json_feed",
-    "news",
+    "news_sitemap",
     "ninjs",
     "pages",
     "robots",
     "rss",
     "sitemap",
-    "stories",
-    "terms",
+    "stories_sitemap",
+    "terms_sitemap",
 ]

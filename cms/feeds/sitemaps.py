@@ -45,7 +45,7 @@ async def pages() -> int:
     return -(-int(rows[0][0]) // PAGE)
 
 
-async def stories(number: int) -> bytes | None:
+async def stories_sitemap(number: int) -> bytes | None:
     """By when stories were made, so that only the last sitemap grows. None for one that there is not."""
     if not 1 <= number <= await pages():
         return None
@@ -63,7 +63,7 @@ async def stories(number: int) -> bytes | None:
     return printed(document)
 
 
-async def news() -> bytes:
+async def news_sitemap() -> bytes:
     rows = await _fetch(
         f"select {_COLUMNS} from live where published_at >= $1 and {_SHOWN} "
         f"order by published_at desc, article_id desc limit {MOST_NEWS}",
@@ -83,7 +83,7 @@ async def news() -> bytes:
     return printed(document)
 
 
-async def terms() -> bytes:
+async def terms_sitemap() -> bytes:
     """The pages of sections, tags and authors."""
     site, tree = await Site.get(), await paths.tree()
     found = [tree.path(section) for section in tree.by_id.values()]

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from cms import clock, database, feeds, ids
 from cms.feeds.channels import FORMATS, feed_url
@@ -101,9 +102,9 @@ async def sitemap_part(request: Request) -> _Found | None:
     name, _, number = request.path_params["name"].partition("-")
     content = None
     if name == "stories" and number.isascii() and number.isdigit() and len(number) < 7:
-        content = await feeds.stories(int(number))
+        content = await feeds.stories_sitemap(int(number))
     elif not number and name in ("news", "terms"):
-        content = await (feeds.news() if name == "news" else feeds.terms())
+        content = await (feeds.news_sitemap() if name == "news" else feeds.terms_sitemap())
     return None if content is None else (content, _XML)
 
 
@@ -117,3 +118,12 @@ async def ninjs(request: Request) -> _Found | None:
     id = ids.decode_as("Article", request.path_params["id"])
     content = await feeds.ninjs(id) if id is not None else None
     return None if content is None else (content, "application/json")
+
+
+ROUTES = [
+    Route("/feeds/{path:path}", feed),
+    Route("/sitemap.xml", sitemap),
+    Route("/sitemap/{name}.xml", sitemap_part),
+    Route("/robots.txt", robots),
+    Route("/ninjs/{id}.json", ninjs),
+]
