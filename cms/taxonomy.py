@@ -133,6 +133,15 @@ def external_id(given: str) -> str | None:
     return None
 
 
+def same_as(tag: Tag) -> str | None:
+    """The address that means the same as the tag, for machines."""
+    if tag.external_id is None:
+        return None
+    if topic := tag.external_id.partition("medtop:")[2]:
+        return f"http://cv.iptc.org/newscodes/mediatopic/{topic}"
+    return f"http://www.wikidata.org/entity/{tag.external_id}"
+
+
 async def _claim_external_id(tag_id: UUID, given: str | None) -> str | None:
     if given is None or not given.strip():
         return None

@@ -11,6 +11,7 @@ from cms.checklist import RULES, Level
 from cms.errors import Invalid
 from schema import media
 from schema.context import Info
+from schema.feeds import FeedLinks, feed_links
 from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
@@ -58,6 +59,10 @@ class Site:
     locale: str = strawberry.field(description="Its own locale, which paths do not show.")
     locales: list[str] = strawberry.field(description="All locales that stories can be in.")
     time_zone: str = strawberry.field(description="The zone in which it prints times, e.g. Europe/Amsterdam.")
+
+    @strawberry.field(description="Where its newest stories are for feed readers.")
+    def feeds() -> FeedLinks:
+        return feed_links("")
 
     @strawberry.field(
         description="What a story is checked for before publication, and how gravely. Staff only, else null."

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from cms import body, models
+from cms import body, models, taxonomy
 from cms import media as library
 from schema import media
 from schema.context import Info
@@ -55,6 +55,7 @@ async def _json_ld(
     site = await context.site()
     authors = await context.loaders.known_many(models.Author, list(row.author_ids))
     tags = await context.loaders.known_many(models.Tag, list(row.tag_ids))
+    notices = await context.loaders.children(models.Correction, "article_id", row.article_id, "-published_at", "-id")
     section = (await context.tree()).by_id.get(row.section_id) if row.section_id else None
     published = row.published_at if isinstance(row, models.Live) else None
     picture = library.url(image.media) if image else None
@@ -80,6 +81,26 @@ async def _json_ld(
         "image": [picture] if picture else None,
         "articleSection": section.name if section else None,
         "keywords": [tag.name for tag in tags],
+        "about": [_thing(tag) for tag in tags if tag.kind is not models.TagKind.TOPIC or tag.external_id],
+        "correction": [
+            {"@type": "CorrectionComment", "text": each.text, "datePublished": print_instant(each.published_at)}
+            for each in notices
+        ],
         "wordCount": row.word_count,
     }
     return {name: value for name, value in told.items() if value not in (None, [])}
+
+
+_TYPES = {
+    models.TagKind.TOPIC: "Thing",
+    models.TagKind.PERSON: "Person",
+    models.TagKind.ORGANIZATION: "Organization",
+    models.TagKind.PLACE: "Place",
+    models.TagKind.EVENT: "Event",
+}
+
+
+def _thing(tag: models.Tag) -> dict[str, str]:
+    """What a story is about, with what it is elsewhere."""
+    same = taxonomy.same_as(tag)
+    return {"@type": _TYPES[tag.kind], "name": tag.name} | ({"sameAs": same} if same else {})

@@ -16,6 +16,7 @@ from cms.permissions import query, visible
 from schema import listings, media
 from schema.connection import Connection, Rows
 from schema.context import Info
+from schema.feeds import FeedLinks, feed_links
 from schema.inputs import given, maybe
 from schema.node import Node
 from schema.perspective import PerspectiveArg
@@ -29,6 +30,7 @@ strawberry.enum(AuthorKind, description="Who a byline names.")
 strawberry.enum(TagKind, description="What a tag stands for.")
 
 _Stories = Annotated["ArticleConnection", strawberry.lazy("schema.articles")]
+_FEEDS = "Where its newest stories are for feed readers."
 _COUNT = "How many stories articles has; counts only what this viewer may list."
 
 
@@ -72,6 +74,10 @@ class Section(Node):
     async def path(root: strawberry.Parent[models.Section], info: Info) -> str:
         return (await info.context.tree()).path(root)
 
+    @strawberry.field(description=_FEEDS)
+    async def feeds(root: strawberry.Parent[models.Section], info: Info) -> FeedLinks:
+        return feed_links((await info.context.tree()).path(root))
+
     @strawberry.field(description="What it is called in other locales of the site, by locale.")
     def names(root: strawberry.Parent[models.Section]) -> list[LocalizedName]:
         return [LocalizedName(locale=locale, name=name) for locale, name in sorted(root.names.items())]
@@ -106,6 +112,10 @@ class Tag(Node):
     def path(root: strawberry.Parent[models.Tag]) -> str:
         return paths.tag_path(root.slug)
 
+    @strawberry.field(description=_FEEDS)
+    def feeds(root: strawberry.Parent[models.Tag]) -> FeedLinks:
+        return feed_links(paths.tag_path(root.slug))
+
     @strawberry.field(description="Other spellings that find this tag, names of tags merged into it among them.")
     async def aliases(root: strawberry.Parent[models.Tag], info: Info) -> list[str]:
         names = await info.context.loaders.children(models.TagName, "tag_id", root.id, "name")
@@ -134,6 +144,10 @@ class Author(Node):
     @strawberry.field(description="The site path.")
     def path(root: strawberry.Parent[models.Author]) -> str:
         return paths.author_path(root.slug)
+
+    @strawberry.field(description=_FEEDS)
+    def feeds(root: strawberry.Parent[models.Author]) -> FeedLinks:
+        return feed_links(paths.author_path(root.slug))
 
     articles = strawberry.field(resolver=_articles, description="Stories with their byline.")
     article_count = strawberry.field(resolver=_article_count, description=_COUNT)

@@ -16,9 +16,10 @@ from lxml import etree
 from cms import articles, clock, feeds, ids, schedules, taxonomy, workflow
 from cms.app import create_app
 from cms.feeds import sitemaps
-from cms.models import ArticleStatus, CorrectionKind, Head, Live
+from cms.models import ArticleStatus, CorrectionKind, Head, Live, TagKind
 from cms.permissions import SYSTEM
 from cms.workflow import Transition, Wish
+from tests.conftest import Api
 from tests.factories import dump, execute, make_article, make_author, make_media, make_section, publish
 from tests.test_listings import statements
 
@@ -139,6 +140,34 @@ async def test_sections_tags_and_authors_have_feeds_of_their_own_that_follow_ren
     await taxonomy.update_section(SYSTEM, europe, {"slug": "eu"})
     moved = await get("/feeds/world/europe/rss.xml")
     assert (moved.status_code, moved.headers["location"]) == (301, "https://cms.example.org/feeds/world/eu/rss.xml")
+
+
+async def test_the_api_says_where_feeds_are_and_what_search_engines_are_told(api: Api, get: Get) -> None:
+    await taxonomy.create_tag(SYSTEM, name="Paris", kind=TagKind.PLACE, external_id="Q90")
+    head = await story(tag_names=["Paris", "Weather"])
+    await workflow.add_correction(SYSTEM, head.article_id, kind=CorrectionKind.UPDATE, text="More is known.")
+    found = await api("""{ site { feeds { rss atom json __typename } } section(slug: "world") { feeds { rss } }
+      tag(slug: "paris") { feeds { atom } } authors { nodes { feeds { json } } }
+      articles { nodes { seo { jsonLd } } } }""")
+    base = "https://cms.example.org/feeds"
+    assert found["site"]["feeds"] == {
+        "rss": f"{base}/rss.xml",
+        "atom": f"{base}/atom.xml",
+        "json": f"{base}/feed.json",
+        "__typename": "FeedLinks",
+    }
+    assert found["section"]["feeds"] == {"rss": f"{base}/world/rss.xml"}
+    assert found["tag"]["feeds"] == {"atom": f"{base}/tag/paris/atom.xml"}
+    assert found["authors"]["nodes"][0]["feeds"] == {"json": f"{base}/author/ann-and-bob-b/feed.json"}
+    told = found["articles"]["nodes"][0]["seo"]["jsonLd"]
+    assert (told["@type"], told["headline"], told["keywords"]) == (
+        "NewsArticle",
+        "Rain & <b>snow</b> “today”",
+        ["Paris", "Weather"],
+    )
+    assert told["about"] == [{"@type": "Place", "name": "Paris", "sameAs": "http://www.wikidata.org/entity/Q90"}]
+    (notice,) = told["correction"]
+    assert (notice["@type"], notice["text"]) == ("CorrectionComment", "More is known.")
 
 
 async def test_a_feed_of_one_locale_holds_stories_in_it(get: Get) -> None:
@@ -417,7 +446,7 @@ async def test_robots_are_told_of_the_sitemaps(get: Get) -> None:
 
 
 async def test_ninjs_of_a_story_holds_what_is_known_of_it(get: Get) -> None:
-    await taxonomy.create_tag(SYSTEM, name="Paris", kind=taxonomy.TagKind.PLACE, external_id="Q90")
+    await taxonomy.create_tag(SYSTEM, name="Paris", kind=TagKind.PLACE, external_id="Q90")
     await taxonomy.create_tag(SYSTEM, name="Floods", external_id="medtop:20000151")
     head = await story(tag_names=["Paris", "Floods", "Weather"], kicker="Sky")
     told = orjson.loads((await get(f"/ninjs/{ids.encode('Article', head.article_id)}.json")).content)

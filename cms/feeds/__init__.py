@@ -3,7 +3,7 @@
 stories.py reads, with as many statements for one story as for fifty; the other modules print, one format each.
 """
 
-from cms.feeds.channels import Channel, changed_at, channel
+from cms.feeds.channels import Channel, changed_at, channel, feed_url
 from cms.feeds.json_feed import json_feed
 from cms.feeds.ninjs import ninjs
 from cms.feeds.sitemaps import news_sitemap, pages, robots, sitemap, stories_sitemap, terms_sitemap
@@ -14,6 +14,7 @@ __all__ = [
     "atom",
     "changed_at",
     "channel",
+    "feed_url",
     "json_feed",
     "news_sitemap",
     "ninjs",

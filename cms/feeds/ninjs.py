@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from cms import paths
+from cms import paths, taxonomy
 from cms.feeds.stories import Entry, entries, instant, on_site, urn
 from cms.models import Article, Author, AuthorKind, Site, Tag, TagKind
 
@@ -82,20 +82,8 @@ def _source(author: Author, site: Site) -> dict[str, str]:
 
 
 def _concept(tag: Tag, site: Site) -> dict[str, str]:
-    return {"name": tag.name, "rel": "about", "uri": concept_uri(tag, site)}
-
-
-def concept_uri(tag: Tag, site: Site) -> str:
-    """What the tag is elsewhere, else its page."""
-    return same_as(tag) or on_site(site, paths.tag_path(tag.slug))
-
-
-def same_as(tag: Tag) -> str | None:
-    if tag.external_id is None:
-        return None
-    if topic := tag.external_id.partition("medtop:")[2]:
-        return f"http://cv.iptc.org/newscodes/mediatopic/{topic}"
-    return f"http://www.wikidata.org/entity/{tag.external_id}"
+    page = on_site(site, paths.tag_path(tag.slug))
+    return {"name": tag.name, "rel": "about", "uri": taxonomy.same_as(tag) or page}
 
 
 def _associations(entry: Entry) -> list[dict[str, Any]]:

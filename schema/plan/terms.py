@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from cms import ids, paths, slugs
 from cms.models import StoryList, TagName
 from cms.paths import MAX_SLUG
 from cms.permissions import PUBLIC, Perspective, query
+from schema.feeds import feed_links
 from schema.plan.entities import MEDIA, TREE
 from schema.plan.pages import connection, counts
 from schema.plan.pictures import use
@@ -41,6 +43,30 @@ def _logo(c: Compiler, asked: Asked, scope: Any) -> Getter:
         return inner(reading.entity(MEDIA, row.logo_media_id), row.logo or {}, reading)
 
     return get
+
+
+def _feeds(c: Compiler, asked: Asked, scope: Any, *, path: Any) -> Getter:
+    """path: what gives the path of a row, None while that is not known."""
+    names = [(each.key, each.name) for each in c.fields("FeedLinks", asked.sets)]
+
+    def get(row: Any, reading: Reading) -> Any:
+        where = path(row, reading)
+        links = None if where is None else feed_links(where)
+        if links is None:
+            return None
+        return {key: "FeedLinks" if name == "__typename" else getattr(links, name) for key, name in names}
+
+    return get
+
+
+_PATHS: dict[str, Any] = {
+    "Site": lambda row, reading: "",
+    "Section": lambda row, reading: _in_tree(lambda row, tree, reading: tree.path(row))(row, reading),
+    "Tag": lambda row, reading: paths.tag_path(row.slug),
+    "Author": lambda row, reading: paths.author_path(row.slug),
+}
+for _kind, _path in _PATHS.items():
+    field(_kind, "feeds")(partial(_feeds, path=_path))
 
 
 # ---------------------------------------------------------------- sections
