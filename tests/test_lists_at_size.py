@@ -30,21 +30,22 @@ with made as (
     from made
 ), revision as (
     insert into revision (id, article_id, number, created_at, autosave, headline, slug, locale, section_id, author_ids,
-        author_roles, tag_ids, related_ids, seo, body, html, text, word_count, body_media_ids, body_article_ids, updated_at)
+        author_roles, tag_ids, related_ids, seo, body, html, text, word_count, body_media_ids, body_article_ids,
+        updated_at)
     select revision, article, 1, at, false, 'Story ' || n, 'story-' || n, 'en', section_id, author_ids, '{}', tag_ids,
         '{}', '{}', '{}', '', '', 0, '{}', '{}', at from content
 )
 insert into live (article_id, revision_id, headline, slug, locale, section_id, author_ids, author_roles, tag_ids,
     related_ids, seo, body, html, text, word_count, body_media_ids, body_article_ids, updated_at, published_at,
     first_published_at, translation_group)
-select article, revision, 'Story ' || n, 'story-' || n, 'en', section_id, author_ids, '{}', tag_ids, '{}', '{}', '{}', '',
-    '', 0, '{}', '{}', at, at, at, article from content
+select article, revision, 'Story ' || n, 'story-' || n, 'en', section_id, author_ids, '{}', tag_ids, '{}', '{}', '{}',
+    '', '', 0, '{}', '{}', at, at, at, article from content
 """
 
 
 async def plan(sql: str, mode: str, params: list[Any]) -> str:
     """How PostgreSQL would run a statement, with everything it reads."""
-    literals = ", ".join(await _literal(value) for value in params)
+    literals = ", ".join([_literal(value) for value in params])
     await execute(f"set plan_cache_mode = {mode}")
     await execute(f"prepare planned as {sql}")
     rows = await execute(f"explain execute planned{f' ({literals})' if params else ''}")
@@ -53,7 +54,7 @@ async def plan(sql: str, mode: str, params: list[Any]) -> str:
     return "\n".join(row[0] for row in rows)
 
 
-async def _literal(value: Any) -> str:
+def _literal(value: Any) -> str:
     if isinstance(value, list):
         return "'{" + ",".join(map(str, value)) + "}'"
     return f"'{value}'"
