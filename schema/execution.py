@@ -89,17 +89,18 @@ async def planned(ask: Prepared) -> tuple[Any, Reading]:
     if not is_reader(ask.actor):
         raise Unplanned("not a reader")
     with database.reading():
-        for _ in range(_TRIES):
-            try:
-                data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
-            except Unplanned:
-                raise
-            except Exception as error:
-                log.warning("plan.failed", error=type(error).__name__, exc_info=error)
-                raise Unplanned("failed") from None
-            # It must be of one time: rows and what is kept, and what was answered before on the same connection.
-            if delivery.answers() is None or await delivery.is_current(await reading.newest()):
-                return data, reading
+        async with asyncio.timeout(PUBLIC_SECONDS):
+            for _ in range(_TRIES):
+                try:
+                    data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
+                except Unplanned:
+                    raise
+                except Exception as error:
+                    log.warning("plan.failed", error=type(error).__name__, exc_info=error)
+                    raise Unplanned("failed") from None
+                # It must be of one time: rows and what is kept, and what was answered before on the same connection.
+                if delivery.answers() is None or await delivery.is_current(await reading.newest()):
+                    return data, reading
     raise Unplanned("too much is happening")
 
 

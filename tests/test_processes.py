@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -83,7 +83,7 @@ class Newsroom:
 
 
 @pytest.fixture
-async def newsroom(db: None, database_url: str, serve: Callable[..., Served]) -> Newsroom:
+async def newsroom(db: None, database_url: str, serve: Callable[..., Served]) -> AsyncIterator[Newsroom]:
     stories = []
     for number in range(STORIES):
         story = await make_article(
@@ -91,7 +91,10 @@ async def newsroom(db: None, database_url: str, serve: Callable[..., Served]) ->
         )
         stories.append((ids.encode("Article", story.article_id), f"story-{number}"))
     token = await make_token(user=await make_user(Role.EDITOR))
-    return Newsroom([serve(CMS_DATABASE_URL=database_url) for _ in range(3)], stories, token, seed=1)
+    made = Newsroom([serve(CMS_DATABASE_URL=database_url) for _ in range(3)], stories, token, seed=1)
+    yield made
+    for each in made.servers:
+        each.close()
 
 
 def steps(newsroom: Newsroom, count: int) -> None:

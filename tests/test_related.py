@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from cms import articles, ids, newsroom, related, taxonomy, workflow
+from cms import articles, database, ids, newsroom, related, taxonomy, workflow
 from cms.models import ArticleStatus, Event, Live, Role
 from cms.permissions import SYSTEM
 from cms.worker import HANDLERS
@@ -214,9 +214,9 @@ async def test_what_is_kept_is_read_by_one_look_up_for_all_of_a_page(api: Api) -
     await do_jobs()
     rows = await Live.filter(article_id__in=many)
     assert [len(each) for each in await related.automatic(rows)] == [4] * 5
-    await execute("set enable_seqscan = off")
-    plan = await execute("explain select related_ids from related where article_id = any($1)", many)
-    await execute("reset enable_seqscan")
+    async with database.transaction():  # on one connection
+        await execute("set local enable_seqscan = off")
+        plan = await execute("explain select related_ids from related where article_id = any($1)", many)
     assert any("related_pkey" in row[0] for row in plan)
 
 
