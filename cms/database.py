@@ -26,6 +26,7 @@ from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext, get_current_context
+from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
@@ -133,7 +134,8 @@ def transaction() -> _Transaction:
 def retrying(write: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     """Run a write that opens its own transaction again, when PostgreSQL broke it off in favour of another.
 
-    That is a deadlock or a serialization failure. Inside a transaction nothing is tried again: its owner has to.
+    That is a deadlock or a serialization failure, or that something was deleted that it was about to point at. Inside a
+    transaction nothing is tried again: its owner has to.
     """
 
     @wraps(write)
@@ -141,13 +143,20 @@ def retrying(write: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         for attempt in range(1, TRIES):
             try:
                 return await write(*args, **kwargs)
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-                if isinstance(get_connection("default"), TransactionalDBClient):
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, IntegrityError) as error:
+                if isinstance(get_connection("default"), TransactionalDBClient) or not _may_pass(error):
                     raise
                 await asyncio.sleep(uniform(0, 0.01 * 2**attempt))  # noqa: S311 - only spreads them
         return await write(*args, **kwargs)
 
     return tried
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another try may do better: what the write pointed at may have been deleted since it looked."""
+    if not isinstance(error, IntegrityError):
+        return True
+    return any(isinstance(each, asyncpg.ForeignKeyViolationError) for each in (error.__cause__, *error.args))
 
 
 async def connect() -> asyncpg.Connection:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cms.models import Role
 from schema import schema
 from schema.documents import Documents, Refused
 from schema.limits import PUBLIC
+from schema.plan import Plans
 from tests.attacks import DOCUMENTS
 from tests.clients import client
 from tests.conftest import Served
@@ -77,7 +79,7 @@ def test_G13_unique_documents_leave_nothing_behind() -> None:
         for i in numbers:
             await kept.prepared(f"{{ a{i}: site {{ name }} }}", PUBLIC, introspection=False)
 
-    kept = Documents(schema._schema)
+    kept = Documents(schema._schema, partial(Plans, schema))
     asyncio.run(send(kept, range(5_000)))
     before = _rss()
     asyncio.run(send(kept, range(5_000, 55_000)))
@@ -88,7 +90,7 @@ def test_G13_unique_documents_leave_nothing_behind() -> None:
 
 
 def test_G5_unknown_fields_leave_nothing_behind() -> None:
-    kept = Documents(schema._schema)
+    kept = Documents(schema._schema, partial(Plans, schema))
 
     async def send(count: int) -> None:
         for i in range(count):

@@ -294,6 +294,6 @@ async def test_who_follows_has_what_a_fresh_full_read_gives(api: Api, seed: int)
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(100, 118))
 async def test_who_follows_for_long_has_it_too(api: Api, seed: int) -> None:
     await _compare(api, seed, rounds=25)
