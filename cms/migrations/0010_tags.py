@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 "table": "tag_merge",
                 "app": "cms",
                 "pk_attr": "id",
-                "table_description": "What a merge of tags took away, for as long as it can be taken back: the event that tells of it, and the tags as",
+                "table_description": "What a merge of tags took away, for as long as it can be taken back: the tags as they were, [{id, name, slug,",
             },
             bases=["Model"],
         ),
