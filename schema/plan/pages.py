@@ -113,26 +113,28 @@ class Pages(Source):
         return {key: listing.page_of(each, paging) for key, each in found.items()}
 
 
-class _Counts(Source):
-    """How many stories the whole list has."""
+class _KeptCounts(Source):
+    """How many stories stand under a section, tag or author."""
 
     is_marked = True
+
+    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
+        rows = await reading.fetch(f"select {MARK}, term_id, n from term_count where term_id = any($1)", keys)
+        return dict.fromkeys(keys, 0) | {row[1]: row[2] for row in rows}
+
+
+COUNTS = _KeptCounts()
+
+
+class _Counts(Source):
+    """How many stories any other list has."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
         wish = self._pages.wish(reading)
-        if wish.filter is None and None not in keys:
-            return await counts(keys, reading)
-        reading.is_marked = False
         return {key: await (await wish.listing(key)).count() for key in keys}
-
-
-async def counts(term_ids: list[UUID], reading: Reading) -> dict[UUID, int]:
-    """How many stories stand under each of these."""
-    rows = await reading.fetch(f"select {MARK}, term_id, n from term_count where term_id = any($1)", term_ids)
-    return dict.fromkeys(term_ids, 0) | {row[1]: row[2] for row in rows}
 
 
 class _Beyond(Source):
@@ -200,7 +202,12 @@ def _node(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
 @field("ArticleConnection", "totalCount")
 def _total_count(c: Compiler, asked: Asked, scope: Pages) -> Getter:
-    return lambda term_id, reading: reading.get(scope.counts, term_id)
+    def get(term_id: Any, reading: Reading) -> int | None:
+        is_kept = term_id is not None and scope.wish(reading).filter is None
+        count: int | None = reading.get(COUNTS if is_kept else scope.counts, term_id)
+        return count
+
+    return get
 
 
 @field("ArticleConnection", "pageInfo")

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
+import orjson
 from graphql import SelectionSetNode
 
 from cms import ids, media
 from cms.media.addresses import has_ended
 from cms.models import Media
 from schema.media import WIDTHS, Use
+from schema.plan.entities import MEDIA
 from schema.plan.reading import Reading
 from schema.plan.selection import Asked, Compiler, Getter, attributes, field, is_pure, plain, pure
 
@@ -37,6 +40,17 @@ _FOR_STAFF = (
     *("usedIn", "originalUrl", "creator", "keywords", "instructions", "filename"),
     *("usageTerms", "expiresAt", "createdAt"),
 )
+
+
+def used(build: UseGetter, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
+    """The use of the file with this id, None without one. said: as a row has it, or as PostgreSQL prints it."""
+    if id is None:
+        return None
+    if isinstance(said, str):
+        said = None if said == "{}" else orjson.loads(said)
+    return build(reading.entity(MEDIA, id), said or {}, reading)
+
+
 plain(
     "Media",
     id=lambda row, reading: ids.encode("Media", row.id),

@@ -8,8 +8,8 @@ from uuid import UUID
 import orjson
 
 from cms import body
-from schema.plan.entities import MEDIA, SITE
-from schema.plan.pictures import use
+from schema.plan.entities import SITE
+from schema.plan.pictures import use, used
 from schema.plan.reading import Reading
 from schema.plan.selection import Asked, Compiler, Getter, field
 from schema.plan.stories import Stories, path
@@ -70,9 +70,7 @@ def _image(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     def get(row: Any, reading: Reading) -> Any:
         given = said(row)
         if id := given.get("image_id"):
-            return inner(reading.entity(MEDIA, UUID(id)), given.get("image") or {}, reading)
-        if row[lead] is None:
-            return None
-        return inner(reading.entity(MEDIA, row[lead]), orjson.loads(row[lead_use] or "{}") or {}, reading)
+            return used(inner, UUID(id), given.get("image"), reading)
+        return used(inner, row[lead], row[lead_use], reading)
 
     return get

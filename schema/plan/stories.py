@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from graphql import SelectionSetNode
 
 from cms import ids, paths
 from cms.models import Correction
 from cms.permissions import Perspective
 from schema.articles import byline_text
-from schema.plan.entities import AUTHORS, MEDIA, SITE, TAGS, TREE
-from schema.plan.pictures import use
+from schema.plan.entities import AUTHORS, SITE, TAGS, TREE
+from schema.plan.pictures import use, used
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, attributes, field, plain, snake
 from schema.scalars import print_instant
@@ -295,17 +294,7 @@ def _byline_text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 @field("Article", "leadMedia")
 def _lead_media(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     media, said, inner = scope.column("lead_media_id"), scope.column("lead_use"), use(c, asked.sets)
-
-    def get(row: Any, reading: Reading) -> Any:
-        if row[media] is None:
-            return None
-        return inner(reading.entity(MEDIA, row[media]), _loads(row[said]), reading)
-
-    return get
-
-
-def _loads(text: str | None) -> dict[str, Any]:
-    return {} if text is None or text == "{}" else orjson.loads(text) or {}
+    return lambda row, reading: used(inner, row[media], row[said], reading)
 
 
 @field("Article", "corrections")

@@ -12,9 +12,9 @@ from cms.models import StoryList, TagName
 from cms.paths import MAX_SLUG
 from cms.permissions import PUBLIC, Perspective, query
 from schema.feeds import feed_links
-from schema.plan.entities import MEDIA, TREE
-from schema.plan.pages import connection, counts
-from schema.plan.pictures import use
+from schema.plan.entities import TREE
+from schema.plan.pages import COUNTS, connection
+from schema.plan.pictures import use, used
 from schema.plan.reading import Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain
 from schema.plan.stories import Stories
@@ -36,13 +36,7 @@ def _social_links(c: Compiler, asked: Asked, scope: Any) -> Getter:
 @field("Site", "logo")
 def _logo(c: Compiler, asked: Asked, scope: Any) -> Getter:
     inner = use(c, asked.sets)
-
-    def get(row: Any, reading: Reading) -> Any:
-        if row.logo_media_id is None:
-            return None
-        return inner(reading.entity(MEDIA, row.logo_media_id), row.logo or {}, reading)
-
-    return get
+    return lambda row, reading: used(inner, row.logo_media_id, row.logo, reading)
 
 
 def _feeds(c: Compiler, asked: Asked, scope: Any, *, path: Any) -> Getter:
@@ -161,26 +155,10 @@ attributes("Author", "name", "slug", "bio")
 @field("Author", "portrait")
 def _portrait(c: Compiler, asked: Asked, scope: Any) -> Getter:
     inner = use(c, asked.sets)
-
-    def get(row: Any, reading: Reading) -> Any:
-        if row.portrait_media_id is None:
-            return None
-        return inner(reading.entity(MEDIA, row.portrait_media_id), row.portrait or {}, reading)
-
-    return get
+    return lambda row, reading: used(inner, row.portrait_media_id, row.portrait, reading)
 
 
 # ---------------------------------------------------------------- their stories
-
-
-class _Counts(Source):
-    is_marked = True
-
-    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        return await counts(keys, reading)
-
-
-_COUNTS = _Counts()
 
 
 def _term(kind: str) -> None:
@@ -193,7 +171,7 @@ def _term(kind: str) -> None:
     def article_count(c: Compiler, asked: Asked, scope: Any) -> Getter:
         def get(row: Any, reading: Reading) -> int:
             reading.lists.add((kind.lower(), row.id))
-            return reading.get(_COUNTS, row.id) or 0
+            return reading.get(COUNTS, row.id) or 0
 
         return get
 
