@@ -190,12 +190,12 @@ async def _take_event(page: _Page, event: Event) -> None:
     if page.cursor.step == 0:
         direct = _direct(event)
         done = int(page.cursor.after.replace("-", "") or "0", 16)  # how many of them a page before had
-        room = page.first - len(page.seen)
-        for thing, seen in direct[done : done + room]:
+        for thing, seen in direct[done:]:
+            if page.is_full:
+                page.cursor = replace(page.cursor, after=str(UUID(int=done)))
+                return
             page.add(thing, seen)
-        if done + room < len(direct):
-            page.cursor = replace(page.cursor, after=str(UUID(int=done + room)))
-            return
+            done += 1
         page.cursor = Cursor(page.cursor.place, step=1)
     seen = _Seen(event.at, ChangeKind.UPDATED, None)
     before = await _Before.of(event)

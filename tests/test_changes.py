@@ -136,6 +136,20 @@ async def test_a_thing_stands_once_on_a_page_as_it_is_now(api: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize("first", range(1, 6))
+async def test_a_page_that_has_things_already_leaves_none_out(api: Api, first: int) -> None:
+    follower = Follower(api, first)
+    await follower.catch_up()
+    one, two = await make_tag("One"), await make_tag("Two")
+    story = await make_article(headline="Story", tag_ids=[one], status=ArticleStatus.PUBLISHED)
+    await articles.update(SYSTEM, story.article_id, {"tag_ids": [two]})
+    await workflow.transition(SYSTEM, story.article_id, Transition.PUBLISH)
+    await make_article(headline="Another", status=ArticleStatus.PUBLISHED)
+    await follower.catch_up()
+    shown = {each.get("path") for each in follower.things.values()}
+    assert shown >= {"/story", "/tag/two", "/another"} and "/tag/one" not in shown
+
+
 async def test_a_cursor_of_another_place_is_refused(api: Api) -> None:
     cursor = (await api("{ changes { nextCursor } }"))["changes"]["nextCursor"]
     for since in ("", "x", cursor + "x", "WzksMCwiIixmYWxzZV0", "WzAsMCwieCIsZmFsc2Vd", "W10"):
@@ -288,18 +302,12 @@ async def _compare(api: Api, seed: int, rounds: int) -> None:
     }
 
 
-# Not understood yet: now and then a section that is made beside many other writes is missing with the follower.
-_SOMETIMES = pytest.mark.xfail(strict=False, reason="a section made beside many other writes is missed now and then")
-
-
-@_SOMETIMES
 @pytest.mark.parametrize("seed", range(6))
 async def test_who_follows_has_what_a_fresh_full_read_gives(api: Api, seed: int) -> None:
     await _compare(api, seed, rounds=8)
 
 
 @pytest.mark.extended
-@_SOMETIMES
 @pytest.mark.parametrize("seed", range(100, 118))
 async def test_who_follows_for_long_has_it_too(api: Api, seed: int) -> None:
     await _compare(api, seed, rounds=25)
