@@ -69,11 +69,22 @@ async def create_tag(
     kind: TagKind | None = None,
     external_id: str | None = None,
 ) -> Tag:
-    """Raises Conflict where a tag of this meaning exists: its name or alias in any spelling, or its external id."""
+    """The tag of that name, in any spelling, where there is one and it is as it is wished; else a new one.
+
+    Raises Conflict where one of this meaning is something else: by its alias, its external id, or what was given.
+    """
     require(actor, Action.EDIT_TAGS)
     name = keyed_name(name, "name")
+    wish = {
+        "slug": slug,
+        "description": text(description, "description"),
+        "kind": kind,
+        "external_id": _external_id(external_id),
+    }
     async with transaction():
-        tag = Tag(id=ids.new(), name=name, description=text(description, "description"), kind=kind or TagKind.TOPIC)
+        if (there := await _tag_of(slugs.identity(name))) and _is(there, wish):
+            return there
+        tag = Tag(id=ids.new(), name=name, description=wish["description"], kind=kind or TagKind.TOPIC)
         tag.external_id = await _claim_external_id(tag.id, external_id)
         tag.slug = await paths.claim(SlugKind.TAG, tag.id, text=name, explicit=slug)
         await tag.save(force_create=True)
@@ -142,17 +153,23 @@ def same_as(tag: Tag) -> str | None:
     return f"http://www.wikidata.org/entity/{tag.external_id}"
 
 
-async def _claim_external_id(tag_id: UUID, given: str | None) -> str | None:
+def _external_id(given: str | None) -> str | None:
     if given is None or not given.strip():
         return None
-    wanted = external_id(given)
+    if wanted := external_id(given):
+        return wanted
+    raise Invalid.field(
+        "externalId",
+        "external_id",
+        "externalId is an item of Wikidata, such as Q42, or a media topic of the IPTC, such as medtop:20000717.",
+    )
+
+
+async def _claim_external_id(tag_id: UUID, given: str | None) -> str | None:
+    wanted = _external_id(given)
     if wanted is None:
-        raise Invalid.field(
-            "externalId",
-            "external_id",
-            "externalId is an item of Wikidata, such as Q42, or a media topic of the IPTC, such as medtop:20000717.",
-        )
-    await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 3))", [wanted])
+        return None
+    await _one_at_a_time(3, wanted)
     if other := await Tag.filter(external_id=wanted).exclude(id=tag_id).first():
         issue = Issue(("externalId",), "taken", f"The tag “{other.name}” has it.")
         raise Conflict(f"{wanted} is the tag “{other.name}” already; use or merge that one.", issue)
@@ -177,8 +194,15 @@ async def tags_named(actor: Actor, names: Sequence[str]) -> list[UUID]:
     return list(dict.fromkeys(found[key] for key in wanted))
 
 
+async def _tag_of(key: str) -> Tag | None:
+    """The tag whose own name it is. Until the transaction ends nobody else makes one of it."""
+    await _one_at_a_time(1, key)
+    found = await TagName.filter(key=key).select_related("tag").first()
+    return found.tag if found and slugs.identity(found.tag.name) == key else None
+
+
 async def _find_or_make_tag(actor: Actor, key: str, name: str) -> UUID:
-    await connections.get("default").execute_query("select pg_advisory_xact_lock(hashtextextended($1, 1))", [key])
+    await _one_at_a_time(1, key)
     known = await TagName.get_or_none(key=key)
     if known:  # another request made it meanwhile
         return known.tag_id
@@ -381,17 +405,22 @@ async def create_author(
     bio: str | None = None,
     portrait: Mapping[str, Any] | None = None,
 ) -> Author:
+    """The author of that name, in any spelling, who is as it is wished, where there is one; else a new one.
+
+    So whoever makes a second person of one name says so, by another slug.
+    """
     require(actor, Action.EDIT_AUTHORS)
     name = keyed_name(name, "name")
+    key = slugs.identity(name)
     async with transaction():
-        author = Author(
-            id=ids.new(),
-            name=name,
-            key=slugs.identity(name),
-            kind=kind or AuthorKind.PERSON,
-            bio=text(bio, "bio"),
-        )
-        author.portrait_media_id, author.portrait = await media_use(portrait, "portrait")
+        media_id, picture = await media_use(portrait, "portrait")
+        wish = {"slug": slug, "kind": kind, "bio": text(bio, "bio"), "portrait_media_id": media_id, "portrait": picture}
+        await _one_at_a_time(4, key)
+        for there in await Author.filter(key=key).order_by("id"):
+            if _is(there, wish):
+                return there
+        author = Author(id=ids.new(), name=name, key=key, kind=kind or AuthorKind.PERSON, bio=wish["bio"])
+        author.portrait_media_id, author.portrait = media_id, picture
         author.slug = await paths.claim(SlugKind.AUTHOR, author.id, text=name, explicit=slug)
         await author.save(force_create=True)
         await events.record(actor, "author.created", subject_id=author.id, name=name)
@@ -478,6 +507,18 @@ async def media_use(given: Mapping[str, Any] | None, field: str) -> tuple[UUID |
         "credit": text(given.get("credit"), f"{field}.credit"),
         "focal_point": point,
     }
+
+
+async def _one_at_a_time(number: int, key: str) -> None:
+    """Whoever asks for the same goes on when this transaction has ended."""
+    await connections.get("default").execute_query(
+        f"select pg_advisory_xact_lock(hashtextextended($1, {number}))", [key]
+    )
+
+
+def _is(there: Tag | Author, wish: Mapping[str, Any]) -> bool:
+    """Whether it has all that was wished; None wishes nothing."""
+    return all(value is None or getattr(there, name) == value for name, value in wish.items())
 
 
 async def _for_update(model: type[T], id: UUID) -> T:

@@ -405,7 +405,10 @@ def _target(id: Any, kind: str) -> UUID | None:
 
 @strawberry.type
 class TaxonomyMutation:
-    @mutation("Make a tag. EDITOR.")
+    @mutation(
+        "Make a tag. Where there is one of that name, in any spelling, that has all that is given, it is the answer. "
+        "EDITOR."
+    )
     async def create_tag(self, info: Info, input: CreateTagInput) -> TagResult:
         return await taxonomy.create_tag(info.context.actor, **given(input))  # type: ignore[return-value]
 
@@ -447,7 +450,10 @@ class TaxonomyMutation:
         await taxonomy.delete_section(info.context.actor, key("Section", input.id), reassign_to=to)
         return Deleted(deleted_id=input.id)
 
-    @mutation("Make an author. EDITOR.")
+    @mutation(
+        "Make an author. Where there is one of that name, in any spelling, who has all that is given, they are the "
+        "answer: give another slug for a second person of one name. EDITOR."
+    )
     async def create_author(self, info: Info, input: CreateAuthorInput) -> AuthorResult:
         return await taxonomy.create_author(info.context.actor, **given(input))  # type: ignore[return-value]
 

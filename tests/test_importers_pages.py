@@ -284,7 +284,7 @@ async def test_what_is_there_is_found_by_its_name_in_any_spelling(db: None) -> N
 
 async def test_names_that_several_bear_are_reported(db: None) -> None:
     first = await taxonomy.create_author(SYSTEM, name="Jane Doe")
-    await taxonomy.create_author(SYSTEM, name="Jane Doe")
+    await taxonomy.create_author(SYSTEM, name="Jane Doe", slug="jane-doe-2")
     await taxonomy.create_section(SYSTEM, name="Conflict")
     await taxonomy.create_section(SYSTEM, name="Conflict", slug="old-conflicts")
     done = await import_page(SYSTEM, page(byline=("Jane Doe",)))
