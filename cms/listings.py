@@ -182,9 +182,13 @@ async def lock() -> None:
     await _fetch("lock table head, live in share row exclusive mode", [])
 
 
-async def refile_sections() -> None:
-    """Write anew where every story with a section is listed: the tree has changed."""
-    await _rebuild("section_id is not null")
+async def refile_section(id: UUID) -> None:
+    """Write anew where the stories of a section, and of those under it, are listed: it stands elsewhere."""
+    below = (
+        "(with recursive below (id) as (select $1::uuid union "
+        "select s.id from section s join below on s.parent_id = below.id) select id from below)"
+    )
+    await _rebuild(f"section_id in {below}", [id])
 
 
 async def refile(article_ids: Sequence[UUID]) -> None:
@@ -482,12 +486,12 @@ async def _file(table: str, article_id: UUID) -> None:
     await _fetch(_FILE.format(table=table, sort=_SORTS[table], condition=f"{table}.article_id = $1"), [article_id])
 
 
-async def _rebuild(condition: str) -> None:
+async def _rebuild(condition: str, params: Sequence[Any] = ()) -> None:
     for table, sort in _SORTS.items():
         stale = f"select article_id from {table} where {condition}"
-        await _fetch(f"delete from {table}_term where article_id in ({stale})", [])
+        await _fetch(f"delete from {table}_term where article_id in ({stale})", list(params))
         wanted = _WANTED.format(table=table, sort=sort, condition=condition)
-        await _fetch(f"insert into {table}_term (term_id, {sort}, article_id) {wanted}", [])
+        await _fetch(f"insert into {table}_term (term_id, {sort}, article_id) {wanted}", list(params))
 
 
 async def _fetch(sql: str, params: list[Any]) -> list[Any]:

@@ -61,25 +61,24 @@ async def refuse_use(kind: str, id: UUID, name: str) -> None:
         )
 
 
-async def replace(kind: str, old: UUID, new: UUID) -> list[UUID]:
+async def replace(kind: str, old: UUID, new: UUID) -> tuple[list[UUID], list[UUID]]:
     """Let head, live and pinned content point at new instead of old, each thing once; returns the live stories that
-    changed."""
-    live = [row[0] for row in await _fetch(f"select article_id from live where {_USES[kind]}", [old])]
-    for table in ("head", "live", "revision"):
-        current = f" and id in ({CURRENT})" if table == "revision" else ""
-        for statement in _replacements(kind):
-            await _fetch(f"update {table} set {statement} where {_USES[kind]}{current}", [old, new])
-    return live
+    changed, and all that did, live or as heads."""
+    use = _USES[kind]
+    live, heads = [
+        [row[0] for row in await _fetch(f"select article_id from {table} where {use}", [old])]
+        for table in ("live", "head")
+    ]
+    # Before the heads and live stories themselves, which say where their current revisions are.
+    current = f"select revision_id from head where {use} union select revision_id from live where {use} union {_PINNED}"
+    for table, condition in (("revision", f"id in ({current}) and {use}"), ("head", use), ("live", use)):
+        await _fetch(f"update {table} set {_replacement(kind)} where {condition}", [old, new])
+    return live, sorted({*live, *heads})
 
 
-def _replacements(kind: str) -> list[str]:
+def _replacement(kind: str) -> str:
     if kind == "section":
-        return ["section_id = $2"]
-    if kind == "tag":
-        return [
-            "tag_ids = case when tag_ids @> array[$2::uuid] then array_remove(tag_ids, $1) "
-            "else array_replace(tag_ids, $1, $2) end"
-        ]
+        return "section_id = $2"
     # An author stands with a role at the same place; of two entries the first stays.
     kept = (
         "select coalesce(array_agg({value} order by n), '{{}}') from ("
@@ -87,7 +86,7 @@ def _replacements(kind: str) -> list[str]:
         "from unnest(author_ids, author_roles) with ordinality as x (a, r, n) "
         "order by case when a = $1 then $2 else a end, n) y"
     )
-    return [f"author_ids = ({kept.format(value='a')}), author_roles = ({kept.format(value='r')})"]
+    return f"author_ids = ({kept.format(value='a')}), author_roles = ({kept.format(value='r')})"
 
 
 async def _fetch(sql: str, params: list[object]) -> list[tuple[UUID, ...]]:

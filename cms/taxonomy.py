@@ -327,7 +327,7 @@ async def _change_section(section: Section, changes: Mapping[str, Any]) -> bool:
         await _move(section, changes["parent_id"])
     await section.save()
     if moved:
-        await listings.refile_sections()
+        await listings.refile_section(section.id)
     return moved
 
 
@@ -548,9 +548,10 @@ async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | Non
         raise Invalid.field("reassignToId", "not_found", f"There is no other {kind} with that id.")
     await listings.lock()
     tree, site = await paths.tree(), await Site.get()
-    live = await references.replace(kind, id, to)
-    await listings.rebuild()
-    await search.names_changed(to)
+    live, changed = await references.replace(kind, id, to)
+    await listings.refile(changed)
+    if kind == "author":
+        await search.byline_changed(changed)
     for story in await Live.filter(article_id__in=live):
         path = paths.article_path(story, tree, site)
         if kind == "section":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from cms import articles, ids, references, routes, taxonomy, workflow
@@ -27,7 +28,17 @@ from cms.models import (
 from cms.permissions import PUBLIC, SYSTEM, Perspective
 from cms.workflow import Transition
 from tests.conftest import Api
-from tests.factories import dump, make_actor, make_article, make_author, make_media, make_section, make_tag, publish
+from tests.factories import (
+    dump,
+    execute,
+    make_actor,
+    make_article,
+    make_author,
+    make_media,
+    make_section,
+    make_tag,
+    publish,
+)
 
 pytestmark = pytest.mark.usefixtures("db")
 PUBLISHED = ArticleStatus.PUBLISHED
@@ -243,6 +254,34 @@ async def test_a_section_in_use_is_deleted_only_when_its_stories_go_elsewhere() 
     assert (await Head.get(article_id=pinned.article_id)).section_id is None
     assert (await Revision.get(id=pinned.revision_id)).section_id == new
     assert await Section.all().count() == 1
+
+
+async def test_deleting_touches_the_lists_of_the_stories_that_change_alone() -> None:
+    old, new, ann, ben = (
+        await make_section("Old"),
+        await make_section("New"),
+        await make_author("A"),
+        await make_author("B"),
+    )
+    await publish((await make_article(section_id=new, byline=[{"author_id": ben}], tag_names=["x"])).article_id)
+    there = "select 'live', ctid::text, * from live_term union all select 'head', ctid::text, * from head_term"
+    before = [tuple(row) for row in await execute(there)]
+    assert len(before) == 6
+    await publish((await make_article(headline="Moved", section_id=old, byline=[{"author_id": ann}])).article_id)
+    top, under = await make_section("Top"), await make_section("Under", old)
+    await taxonomy.update_section(SYSTEM, old, {"parent_id": top})
+    assert set(before) <= {tuple(row) for row in await execute(there)}
+    assert await articles.listings.count_under(PUBLIC, Perspective.PUBLISHED, [top, old]) == {top: 1, old: 1}
+    await taxonomy.delete_section(SYSTEM, under)
+    await taxonomy.delete_section(SYSTEM, old, reassign_to=new)
+    await taxonomy.delete_author(SYSTEM, ann, reassign_to=ben)
+    after = [tuple(row) for row in await execute(there)]
+    assert set(before) <= set(after) and len(after) == 10
+    counts = await articles.listings.count_under(PUBLIC, Perspective.PUBLISHED, [old, new, ann, ben])
+    assert counts == {new: 2, ben: 2}
+    owed = [orjson.loads(row[0]) for row in await execute("select payload from pgqueuer where entrypoint = 'index'")]
+    moved = await Head.get(headline="Moved")
+    assert owed == [{"stories": [str(moved.article_id)]}]
 
 
 async def test_publications_and_a_move_of_their_section_at_once_leave_the_lists_right() -> None:

@@ -2,11 +2,12 @@
 
 from cms.search.finding import Found, find
 from cms.search.highlight import highlights
-from cms.search.index import drop_live, file_head, file_live, names_changed, rebuild, refile, reindex
+from cms.search.index import byline_changed, drop_live, file_head, file_live, names_changed, rebuild, refile, reindex
 from cms.search.query import quote
 
 __all__ = [
     "Found",
+    "byline_changed",
     "drop_live",
     "file_head",
     "file_live",

@@ -51,11 +51,18 @@ async def names_changed(term_id: UUID) -> None:
     await jobs.enqueue(jobs.INDEX, {"term": str(term_id)})
 
 
+async def byline_changed(stories: Sequence[UUID]) -> None:
+    """The same of stories that name another author."""
+    await jobs.enqueue(jobs.INDEX, {"stories": [str(id) for id in stories]})
+
+
 async def refile(payload: Mapping[str, Any]) -> None:
-    """The job: index the stories under a term, or those that are not indexed yet, BATCH at a time."""
+    """The job: index the stories under a term, these stories, or those that are not indexed yet, BATCH at a time."""
     for table in ("live", "head"):
         if term := payload.get("term"):
             rows = await _fetch(f"select distinct article_id from {table}_term where term_id = $1 order by 1", [term])
+        elif stories := payload.get("stories"):
+            rows = await _fetch(f"select article_id from {table} where article_id = any($1) order by 1", [stories])
         else:
             rows = await _fetch(
                 f"select article_id from {table} x where not exists "
