@@ -51,7 +51,10 @@ class Settings(BaseSettings):
         0, ge=0, description="how long caches before us may keep answers to readers without asking; purge them by key"
     )
     sockets_per_address: int = Field(
-        200, ge=1, description="WebSockets that one address may have open at each process; raise it behind a proxy"
+        200,
+        ge=1,
+        description="WebSockets and event streams that one address may have open at each process; "
+        "raise it behind a proxy",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="sites whose pages may read the API, with commas between: https://www.example.org; * for all"

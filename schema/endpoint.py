@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 import orjson
@@ -12,15 +11,15 @@ from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cms.errors import CMSError, Unauthenticated
+from cms.errors import CMSError, RateLimited, Unauthenticated
 from cms.permissions import PUBLIC, Actor
 from schema import sse
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
 from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
-from schema.limits import KNOWN_NESTING, PUBLIC_NESTING, nests_deeper
 from schema.plan import Unplanned
+from schema.question import Question, question
 from schema.viewer import viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
@@ -37,23 +36,23 @@ _PRIVATE = {
     "X-Robots-Tag": "noindex",
 }
 
-_NUL = re.compile(r"\\u(0000|\{0+\})")
-
 log = structlog.get_logger()
 
 
 async def graphql(request: Request) -> Response:
     try:
         actor = await viewer(request)
-        public = actor == PUBLIC
-        params = await _params(request, MAX_PUBLIC_BODY if public else MAX_BODY)
-        check_values(params["query"], params.get("variables"), PUBLIC_NESTING if public else KNOWN_NESTING)
-        return await _answer(request, actor, params)
+        params = await _params(request, MAX_PUBLIC_BODY if actor == PUBLIC else MAX_BODY)
+        return await _answer(request, actor, question(params, actor))
     except BadRequest as error:
         return _refusal(error.status, error.message, error.code)
     except Unauthenticated as error:
         response = _refusal(401, error.message, error.code)
         response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+    except RateLimited as error:
+        response = _refusal(429, error.message, error.code)
+        response.headers["Retry-After"] = str(error.retry_after)
         return response
     except TimeoutError:
         return _refusal(503, "That took too long. Ask for less.", TIMEOUT)
@@ -61,7 +60,7 @@ async def graphql(request: Request) -> Response:
         return Response(status_code=400)  # nobody reads it
 
 
-async def _params(request: Request, limit: int) -> dict[str, Any]:
+async def _params(request: Request, limit: int) -> Any:
     if request.method == "GET":
         params: dict[str, Any] = dict(request.query_params)
         for name in ("variables", "extensions"):
@@ -72,7 +71,7 @@ async def _params(request: Request, limit: int) -> dict[str, Any]:
         if content_type.strip().lower() != _JSON or parameters.strip().lower() not in ("", "charset=utf-8"):
             raise BadRequest(415, "Send the request as application/json, in UTF-8.")
         params = _loads(await _body(request, limit), "The body")
-    return _checked(params)
+    return params
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -103,41 +102,9 @@ def _loads(data: bytes, what: str) -> Any:
         raise BadRequest(400, f"{what} is not JSON.") from None
 
 
-def _checked(params: Any) -> dict[str, Any]:
-    """The parameters of a well-formed request, or BadRequest."""
-    if not isinstance(params, dict):
-        raise BadRequest(400, "The body must be a JSON object; several requests at once are not taken.")
-    query = params.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise BadRequest(400, "Give the document as query, a text.")
-    for name, type_, noun in (
-        ("variables", dict, "an object"),
-        ("extensions", dict, "an object"),
-        ("operationName", str, "a text"),
-    ):
-        if params.get(name) is not None and not isinstance(params[name], type_):
-            raise BadRequest(400, f"{name} must be {noun}.")
-    return params
-
-
-def check_values(text: str, variables: dict[str, Any] | None, nesting: int) -> None:
-    """Raises BadRequest for values that nothing could be done with."""
-    if nests_deeper(variables, nesting):
-        raise BadRequest(400, f"Lists and objects in variables stand in one another {nesting} deep at most.", TOO_LARGE)
-    if _has_nul(text) or _has_nul(orjson.dumps(variables).decode()):
-        raise BadRequest(400, "The character U+0000 is not taken anywhere.")
-
-
-def _has_nul(text: str) -> bool:
-    """Whether an escape of the character stands in a text: PostgreSQL cannot hold it. One whose backslash is escaped
-    itself is none."""
-    return _NUL.search(text.replace("\\\\", "")) is not None
-
-
-async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Response:
-    variables = params.get("variables") or {}
+async def _answer(request: Request, actor: Actor, asked: Question) -> Response:
     try:
-        ask = await prepared(actor, params["query"], params.get("operationName"), variables)
+        ask = await prepared(actor, *asked)
     except Refused as refused:
         return _result(request, actor, {}, refused.errors)
     except CMSError as error:
@@ -145,10 +112,10 @@ async def _answer(request: Request, actor: Actor, params: dict[str, Any]) -> Res
     _check_method(request, ask)
     if ask.operation.kind is OperationType.SUBSCRIPTION:
         try:
-            return await sse.stream(ask, params["query"], request.state.streams)
+            return await sse.stream(request, ask, asked.text)
         except Refused as refused:
             return _result(request, actor, {}, refused.errors)
-    work = _result_of(ask, params["query"])
+    work = _result_of(ask, asked.text)
     reads = ask.operation.kind is OperationType.QUERY
     data, errors = await (while_waiting(request.receive, work) if reads else work)
     response = _result(request, actor, {"data": data}, errors)

@@ -23,11 +23,11 @@ from cms.settings import Settings
 from schema import delivery
 from schema.answers import Answer, Answers, ends_at, keys_of, tags_of
 from schema.documents import Operation, Refused
-from schema.endpoint import MAX_PUBLIC_BODY, check_values
+from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
 from schema.execution import documents, planned, prepared
-from schema.limits import PUBLIC_NESTING
 from schema.plan import Unplanned
+from schema.question import check_values
 
 Key = tuple[int, bytes, bytes]
 Headers = list[tuple[bytes, bytes]]
@@ -165,7 +165,7 @@ class Front:
 
     async def _read(self, asked: Asked, answers: Answers) -> Answer:
         turn = answers.turn
-        check_values(asked.text, asked.variables, PUBLIC_NESTING)
+        check_values(asked.text, asked.variables, PUBLIC)
         ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
         data, reading = await planned(ask)
         body = orjson.dumps({"data": data})

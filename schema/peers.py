@@ -1,15 +1,36 @@
-"""The address that a request comes from, which proxies may say only if they are ours (CMS_TRUSTED_PROXIES)."""
+"""The address that a request comes from, which proxies may say only if they are ours (CMS_TRUSTED_PROXIES), and how
+many connections that stay open one address has (CMS_SOCKETS_PER_ADDRESS)."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import HTTPConnection
 
+from cms.errors import RateLimited
 from cms.settings import settings
 
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
+_staying: Counter[str] = Counter()
+
+
+@contextmanager
+def staying(request: HTTPConnection) -> Iterator[None]:
+    """While inside, the connection counts as one that its address keeps open. Raises RateLimited for one too many."""
+    address = peer(request)
+    if _staying[address] >= settings().sockets_per_address:
+        raise RateLimited("Too many connections from your address are open: close one.")
+    _staying[address] += 1
+    try:
+        yield
+    finally:
+        _staying[address] -= 1
+        if not _staying[address]:
+            del _staying[address]
 
 
 def peer(request: HTTPConnection) -> str:

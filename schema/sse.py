@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from cms.errors import CMSError
-from schema.documents import Refused
 from schema.execution import Prepared
-from schema.streams import End, Stream, Streams, refused
+from schema.peers import staying
+from schema.streams import End, Stream
 
 MEDIA_TYPE = "text/event-stream"
 # Something is sent so often, for proxies that close what is silent.
@@ -23,6 +24,7 @@ _HEADERS = {
     "Vary": "Authorization, Cookie, Accept",
     "X-Accel-Buffering": "no",
 }
+_PING = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
 # Of ends that are no mistake of anybody's nothing is said: clients connect again by themselves.
 _TOLD = {End.TOO_SLOW: "TOO_SLOW", End.NOT_ALLOWED: "UNAUTHENTICATED"}
@@ -37,27 +39,28 @@ def once(answer: bytes) -> Response:
     return Response(_next(answer) + _COMPLETE, headers=_HEADERS, media_type=MEDIA_TYPE)
 
 
-async def stream(ask: Prepared, text: str, streams: Streams) -> Response:
-    """The results of a subscription, until it ends or the client hangs up. Raises Refused or CMSError."""
-    opened = streams.open(ask, text)
-    listening = await opened.__aenter__()
-
-    async def body() -> AsyncIterator[bytes]:
-        try:
-            yield b":\n\n"
-            async for chunk in _chunks(listening):
-                yield chunk
-        finally:
-            await opened.__aexit__(None, None, None)
-
-    return StreamingResponse(body(), headers=_HEADERS, media_type=MEDIA_TYPE)
+async def stream(request: Request, ask: Prepared, text: str) -> Response:
+    """The results of a subscription, until it ends or the client hangs up. Raises Refused, or RateLimited."""
+    async with AsyncExitStack() as opening:
+        opening.enter_context(staying(request))
+        listening = await opening.enter_async_context(request.state.streams.open(ask, text))
+        return _Events(listening, opening.pop_all())
 
 
-def errors_of(error: Refused | CMSError, ask: Prepared) -> bytes:
-    return orjson.dumps({"errors": refused(error, ask.actor)})
+class _Events(StreamingResponse):
+    """Holds what was opened for it until it was sent, or cannot be."""
+
+    def __init__(self, listening: Stream, opened: AsyncExitStack) -> None:
+        super().__init__(_chunks(listening), headers=_HEADERS, media_type=MEDIA_TYPE)
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._opened:
+            await super().__call__(scope, receive, send)
 
 
 async def _chunks(listening: Stream) -> AsyncIterator[bytes]:
+    yield _PING
     results = aiter(listening)
     coming: asyncio.Task[bytes | None] | None = None
     try:
@@ -65,7 +68,7 @@ async def _chunks(listening: Stream) -> AsyncIterator[bytes]:
             coming = coming or asyncio.ensure_future(anext(results, None))
             await asyncio.wait({coming}, timeout=PING_SECONDS)
             if not coming.done():
-                yield b":\n\n"
+                yield _PING
                 continue
             result, coming = coming.result(), None
             if result is None:

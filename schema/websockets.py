@@ -8,7 +8,6 @@ payload of connection_init. Queries and mutations are for HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from time import monotonic
 from typing import Any
 
@@ -18,14 +17,14 @@ from graphql import OperationType
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cms.errors import CMSError, Unauthenticated
-from cms.permissions import PUBLIC, Actor
+from cms.errors import CMSError, RateLimited, Unauthenticated
+from cms.permissions import Actor
 from cms.settings import settings
 from schema.documents import Refused
 from schema.errors import BAD_REQUEST, BadRequest, masked
 from schema.execution import prepared
-from schema.limits import KNOWN_NESTING, PUBLIC_NESTING, nests_deeper
-from schema.peers import peer
+from schema.peers import peer, staying
+from schema.question import question
 from schema.streams import End, Streams, refused
 from schema.viewer import bearer, is_own_origin, session_cookie, viewer
 
@@ -39,7 +38,6 @@ MESSAGES, MESSAGES_SECONDS = 200, 10.0
 CLOSE_SECONDS = 5.0
 
 log = structlog.get_logger()
-_connections: Counter[str] = Counter()
 
 
 class _Close(Exception):
@@ -52,18 +50,19 @@ class _Close(Exception):
 
 async def websocket(socket: WebSocket) -> None:
     """GET /graphql as a WebSocket. Another site's page is refused before the handshake (403)."""
-    address = peer(socket)
-    if not _is_welcome(socket) or _connections[address] >= settings().sockets_per_address:
-        log.warning("socket.refused", peer=address, connections=_connections[address])
-        await socket.close(1008)
+    if not _is_welcome(socket):
+        await _turn_away(socket, "origin")
         return
-    _connections[address] += 1
     try:
-        await _Connection(socket).serve()
-    finally:
-        _connections[address] -= 1
-        if not _connections[address]:
-            del _connections[address]
+        with staying(socket):
+            await _Connection(socket).serve()
+    except RateLimited:
+        await _turn_away(socket, "connections")
+
+
+async def _turn_away(socket: WebSocket, why: str) -> None:
+    log.warning("socket.refused", peer=peer(socket), reason=why)
+    await socket.close(1008)
 
 
 def _is_welcome(socket: HTTPConnection) -> bool:
@@ -199,11 +198,11 @@ class _Connection:
         actor = self._actor
         assert actor is not None
         try:
-            text, name, variables = _asked(payload, actor)
-            ask = await prepared(actor, text, name, variables)
+            asked = question(payload, actor)
+            ask = await prepared(actor, *asked)
             if ask.operation.kind is not OperationType.SUBSCRIPTION:
                 raise BadRequest(400, "Only subscriptions are answered here: send the others by HTTP.")
-            async with self._streams.open(ask, text) as stream:
+            async with self._streams.open(ask, asked.text) as stream:
                 async for result in stream:
                     await self._write(b'{"type":"next","id":%b,"payload":%b}' % (orjson.dumps(id), result))
                     if stream.end in (End.TOO_SLOW, End.NOT_ALLOWED):
@@ -240,17 +239,3 @@ class _Connection:
     async def _write(self, message: bytes) -> None:
         async with self._sending:
             await self._socket.send_text(message.decode())
-
-
-def _asked(payload: Any, actor: Actor) -> tuple[str, str | None, dict[str, Any]]:
-    given = payload if isinstance(payload, dict) else {}
-    text, name, variables = given.get("query"), given.get("operationName"), given.get("variables")
-    if not isinstance(text, str) or not text.strip():
-        raise BadRequest(400, "Give the document as query, a text.")
-    if not isinstance(name, str | None) or not isinstance(variables, dict | None):
-        raise BadRequest(400, "operationName must be a text, variables an object.")
-    if nests_deeper(variables, PUBLIC_NESTING if actor == PUBLIC else KNOWN_NESTING):
-        raise BadRequest(400, "Lists and objects in variables stand in one another too deep.")
-    if "\0" in orjson.dumps([text, variables]).decode() or "\\u0000" in orjson.dumps([text, variables]).decode():
-        raise BadRequest(400, "The character U+0000 is not taken anywhere.")
-    return text, name, variables or {}

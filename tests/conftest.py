@@ -41,9 +41,10 @@ from cms.app import create_app
 from cms.models import TokenScope, User
 from cms.permissions import SYSTEM, Actor
 from cms.settings import Settings, settings
+from schema.front import Front
 from tests import markers
 
-pytest_plugins = ["tests.library"]
+pytest_plugins = ["tests.library", "tests.streaming"]
 pytest_runtest_makereport = markers.pytest_runtest_makereport
 
 _DIRECTORY = pytest.StashKey[Path]()
@@ -119,6 +120,13 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _searched_answers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Front, "__call__", markers.searched(Front.__call__))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _own_files(pytestconfig: pytest.Config) -> Iterator[None]:
     """Files of the library go where the run's database is, not where this machine keeps its own."""
     with pytest.MonkeyPatch.context() as patch:
@@ -152,15 +160,24 @@ class Api:
         self._tokens: dict[UUID, str] = {}
 
     async def answer(
-        self, document: str, *, actor: Actor | None = None, token: str | None = None, **variables: Any
+        self,
+        document: str,
+        *,
+        actor: Actor | None = None,
+        token: str | None = None,
+        accept: str = "application/json",
+        **variables: Any,
     ) -> dict[str, Any]:
         """The whole answer. An actor asks with a token of its user's."""
         if actor is not None:
             token = await self._token(actor)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
         request = {"query": document, "variables": variables}
         response = await self._client.post("/graphql", json=request, headers=headers)
-        assert markers.answered(response.text) == []
+        if response.headers["content-type"].startswith("text/event-stream"):
+            first, _, rest = response.text.partition("\n\n")
+            assert rest == "event: complete\ndata:\n\n"
+            return orjson.loads(first.removeprefix("event: next\ndata: "))  # type: ignore[no-any-return]
         return orjson.loads(response.content)  # type: ignore[no-any-return]
 
     async def __call__(self, document: str, **more: Any) -> dict[str, Any]:

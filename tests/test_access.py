@@ -1,17 +1,20 @@
-"""Who may do what over HTTP: every mutation and root field, as every kind of viewer, against a table (A2, T3).
+"""Who may do what: every mutation and root field, as every kind of viewer, against a table (A2, A7, T3). Over HTTP,
+with answers as JSON and as events, and over WebSockets.
 
 A field that the tables below do not name fails; so does a table that names a field that is gone.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
-from cms import clock, comments, ids, previews, tagging, workflow
+from cms import clock, comments, ids, previews, tagging, worker, workflow
 from cms.models import ArticleStatus, Event, Role, Token, TokenScope, Upload, User
 from cms.permissions import SYSTEM, Actor
 from cms.workflow import Transition
@@ -29,6 +32,7 @@ from tests.factories import (
     make_token,
     make_user,
 )
+from tests.streaming import Server, connected, events, is_listening, nobody_is_listening
 
 # What each viewer gets: "." an answer, "u" UNAUTHENTICATED, "f" FORBIDDEN, "n" NOT_FOUND.
 VIEWERS = ("public", "READ", "PREVIEW", "CONTRIBUTOR", "EDITOR", "CHIEF", "ADMIN")
@@ -113,6 +117,9 @@ MUTATIONS = {
     "uploadFromUrl": "uff....",
     "withdrawArticle": "uffff..",
 }
+SUBSCRIPTIONS = {"articleChanged": ".......", "editorialEvents": "uff...."}
+ACCEPTED = {"json": "application/json", "events": "text/event-stream"}
+ENDED = ("disabled", "expired", "revoked")
 _LETTERS = {"UNAUTHENTICATED": "u", "FORBIDDEN": "f", "NOT_FOUND": "n"}
 
 
@@ -314,6 +321,7 @@ _ARGUMENTS = {
     "nodes": "(ids: [])",
     "preview": '(token: "x")',
     "route": '(path: "/x")',
+    "search": '(query: "x")',
     "section": '(slug: "x")',
     "storyList": '(slug: "x")',
     "tag": '(slug: "x")',
@@ -329,6 +337,19 @@ async def _viewer(name: str) -> tuple[Actor, str | None]:
     return actor, await make_token(user=await User.get(id=actor.user_id))
 
 
+def _query(field: str) -> str:
+    return f"{{ {field}{_ARGUMENTS.get(field, '')} {{ __typename }} }}"
+
+
+def _mutation(field: str) -> str:
+    type = field[0].upper() + field[1:] + "Input"
+    return f"mutation($input: {type}!) {{ {field}(input: $input) {{ __typename }} }}"
+
+
+def _subscription(field: str) -> str:
+    return f"subscription {{ {field} {{ __typename }} }}"
+
+
 def _code(answer: dict[str, Any], field: str) -> str | None:
     if errors := answer.get("errors"):
         return str(errors[0]["extensions"]["code"])
@@ -338,10 +359,13 @@ def _code(answer: dict[str, Any], field: str) -> str | None:
 
 def test_the_tables_name_every_field() -> None:
     query, mutation = schema._schema.query_type, schema._schema.mutation_type
+    subscription = schema._schema.subscription_type
     assert query is not None
     assert mutation is not None
+    assert subscription is not None
     assert QUERIES.keys() == query.fields.keys()
     assert MUTATIONS.keys() == mutation.fields.keys() == SUBJECTS.keys()
+    assert SUBSCRIPTIONS.keys() == subscription.fields.keys() == access.SUBSCRIPTIONS.keys()
 
 
 def test_a_field_without_a_rule_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,25 +374,27 @@ def test_a_field_without_a_rule_stops_the_program(monkeypatch: pytest.MonkeyPatc
         access.check(schema._schema)
 
 
+@pytest.mark.parametrize("over", ACCEPTED)
 @pytest.mark.parametrize("field", QUERIES)
-async def test_root_field_answers_whom_it_should(api: Api, field: str) -> None:
+async def test_root_field_answers_whom_it_should(api: Api, field: str, over: str) -> None:
     got = ""
-    document = f"{{ {field}{_ARGUMENTS.get(field, '')} {{ __typename }} }}"
     for name in VIEWERS:
         _, token = await _viewer(name)
-        answer = await api.answer(document, token=token)
-        got += _LETTERS.get(_code(answer, field) or "", ".")
+        answer = await api.answer(_query(field), token=token, accept=ACCEPTED[over])
+        code = _code(answer, field)
+        got += _LETTERS[code] if code else "."
     assert got == QUERIES[field]
 
 
+@pytest.mark.parametrize("over", ACCEPTED)
 @pytest.mark.parametrize("field", MUTATIONS)
-async def test_mutation_obeys_whom_it_should(api: Api, field: str) -> None:
+async def test_mutation_obeys_whom_it_should(api: Api, field: str, over: str) -> None:
     got = ""
     for name in VIEWERS:
         viewer, token = await _viewer(name)
         input = await SUBJECTS[field](viewer)
         before = await dump()
-        result = await api.write(field, input, token=token)
+        result = await api.write(field, input, token=token, accept=ACCEPTED[over])
         result = result[0] if isinstance(result, list) else result
         letter = _LETTERS.get(result.get("code") or "", ".")
         assert letter == "." or await dump() == before, f"{name} was refused and changed something"
@@ -388,20 +414,96 @@ async def _ended(kind: str) -> str:
     return token
 
 
-@pytest.mark.parametrize("kind", ["disabled", "expired", "revoked"])
-async def test_a_credential_that_has_ended_opens_nothing(api: Api, kind: str) -> None:
+@pytest.mark.parametrize("over", ACCEPTED)
+@pytest.mark.parametrize("kind", ENDED)
+async def test_a_credential_that_has_ended_opens_nothing(api: Api, kind: str, over: str) -> None:
     token = await _ended(kind)
     before = await dump()
     answers = []
     for field in QUERIES:
-        answers.append(await api.answer(f"{{ {field}{_ARGUMENTS.get(field, '')} {{ __typename }} }}", token=token))
+        answers.append(await api.answer(_query(field), token=token, accept=ACCEPTED[over]))
     for field in MUTATIONS:
-        type = field[0].upper() + field[1:] + "Input"
-        document = f"mutation($input: {type}!) {{ {field}(input: $input) {{ __typename }} }}"
-        answers.append(await api.answer(document, token=token, input={}))
+        answers.append(await api.answer(_mutation(field), token=token, accept=ACCEPTED[over], input={}))
+    for field in SUBSCRIPTIONS:
+        answers.append(await api.answer(_subscription(field), token=token, accept=ACCEPTED[over]))
     assert {_code(answer, "") for answer in answers} == {"UNAUTHENTICATED"}
     assert len({str(answer) for answer in answers}) == 1
     assert await dump() == before
+
+
+async def test_A7_a_credential_that_has_ended_opens_no_websocket(server: Server) -> None:
+    for kind in ENDED:
+        async with connected(server, init=False) as socket:
+            token = await _ended(kind)
+            await socket.say(type="connection_init", payload={"Authorization": f"Bearer {token}"})
+            assert await socket.closed() == (4403, "Forbidden"), kind
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is started after this does no jobs beside."""
+    monkeypatch.setattr(worker, "_TICKS", ())
+
+
+@pytest.mark.parametrize("name", VIEWERS)
+async def test_A7_queries_and_mutations_are_refused_over_websockets(no_work: None, server: Server, name: str) -> None:
+    """Whoever asks, whatever it is, in the same words."""
+    viewer, token = await _viewer(name)
+    inputs = {field: await SUBJECTS[field](viewer) for field in MUTATIONS}
+    before, refusals = await dump(), []
+    async with connected(server, token) as socket:
+        for field in QUERIES:
+            await socket.subscribe(_query(field))
+            refusals.append(await socket.hear())
+        for field in MUTATIONS:
+            await socket.subscribe(_mutation(field), input=inputs[field])
+            refusals.append(await socket.hear())
+    error = {
+        "message": "Only subscriptions are answered here: send the others by HTTP.",
+        "extensions": {"code": "BAD_REQUEST"},
+    }
+    assert refusals == [{"type": "error", "id": "1", "payload": [error]}] * len(QUERIES.keys() | MUTATIONS.keys())
+    assert await dump() == before
+
+
+async def test_A7_who_may_subscribe_is_who_may_over_websockets(server: Server) -> None:
+    for field, expected in SUBSCRIPTIONS.items():
+        got = ""
+        for name in VIEWERS:
+            _, token = await _viewer(name)
+            async with connected(server, token) as socket:
+                await socket.subscribe(_subscription(field))
+                hearing = asyncio.create_task(socket.hear())
+                listening = asyncio.create_task(is_listening(server))
+                await asyncio.wait({hearing, listening}, return_when=asyncio.FIRST_COMPLETED)
+                got += _LETTERS[hearing.result()["payload"][0]["extensions"]["code"]] if hearing.done() else "."
+                hearing.cancel()
+                listening.cancel()
+            await nobody_is_listening(server)
+        assert got == expected, field
+
+
+async def test_A7_who_may_subscribe_is_who_may_over_server_sent_events(server: Server) -> None:
+    for field, expected in SUBSCRIPTIONS.items():
+        got = ""
+        for name in VIEWERS:
+            _, token = await _viewer(name)
+            credential = {"Authorization": f"Bearer {token}"} if token else {}
+            async with events(server, _subscription(field), **credential) as answer:
+                if answer.headers["content-type"].startswith("text/event-stream"):
+                    await is_listening(server)
+                    got += "."
+                else:
+                    got += _LETTERS[orjson.loads(await answer.aread())["errors"][0]["extensions"]["code"]]
+            await nobody_is_listening(server)
+        assert got == expected, field
+
+
+@pytest.mark.parametrize("field", SUBSCRIPTIONS)
+async def test_a_subscription_is_no_answer_as_json_whoever_asks(api: Api, field: str) -> None:
+    answers = [await api.answer(_subscription(field), token=(await _viewer(name))[1]) for name in VIEWERS]
+    assert answers == [answers[0]] * len(VIEWERS)
+    assert _code(answers[0], field) == "BAD_REQUEST"
 
 
 @pytest.mark.parametrize(

@@ -4,107 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-import uvicorn
 import websockets
 
 from cms import accounts, articles, workflow
-from cms.app import create_app
-from cms.http.server import PatientProtocol
 from cms.models import ArticleStatus, Role, Token, User
 from cms.permissions import SYSTEM
 from cms.workflow import Transition
-from schema import access, schema, streams
+from schema import streams
 from schema import websockets as sockets
 from tests.factories import make_actor, make_article, make_section, make_tag, make_token, make_user, publish
-from tests.test_access import MUTATIONS, QUERIES, VIEWERS, _viewer
+from tests.streaming import Server, connected, events, is_listening, nobody_is_listening
 
 CHANGED = "subscription { articleChanged { kind previousPath path article { headline body { text } } } }"
 EDITORIAL = "subscription { editorialEvents { type article { headline } } }"
-# "." an answer, "u" UNAUTHENTICATED, "f" FORBIDDEN, as in tests/test_access.py.
-SUBSCRIPTIONS = {"articleChanged": ".......", "editorialEvents": "uff...."}
-_DOCUMENTS = {"articleChanged": CHANGED, "editorialEvents": EDITORIAL}
-
-
-class Server:
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(
-            app, port=0, lifespan="on", log_config=None, http=PatientProtocol, ws_per_message_deflate=False
-        )
-        self._server = uvicorn.Server(config)
-        self._task = asyncio.create_task(self._server._serve())
-
-    async def started(self) -> Server:
-        async with asyncio.timeout(30):
-            while not self._server.started:
-                await asyncio.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        state = self._server.lifespan.state
-        self.feed, self.streams = state["feed"], state["streams"]
-        return self
-
-    async def stop(self) -> None:
-        self._server.should_exit = True
-        await self._task
-
-
-@pytest.fixture
-async def server(
-    db: None, database_url: str, configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Server]:
-    configured(CMS_DATABASE_URL=database_url)
-    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.05)
-    started = await Server(create_app()).started()
-    yield started
-    await started.stop()
-
-
-class Socket:
-    """A client that speaks graphql-transport-ws."""
-
-    def __init__(self, connection: websockets.ClientConnection) -> None:
-        self.connection = connection
-
-    async def say(self, **message: Any) -> None:
-        await self.connection.send(orjson.dumps(message).decode())
-
-    async def hear(self) -> dict[str, Any]:
-        async with asyncio.timeout(20):
-            return orjson.loads(await self.connection.recv())  # type: ignore[no-any-return]
-
-    async def subscribe(self, query: str, id: str = "1", **variables: Any) -> None:
-        await self.say(type="subscribe", id=id, payload={"query": query, "variables": variables})
-
-    async def closed(self) -> tuple[int, str]:
-        async with asyncio.timeout(20):
-            await self.connection.wait_closed()
-        return self.connection.close_code or 0, self.connection.close_reason or ""
-
-
-@contextlib.asynccontextmanager
-async def connected(
-    server: Server, token: str | None = None, *, init: bool = True, protocol: str = "graphql-transport-ws", **more: Any
-) -> AsyncIterator[Socket]:
-    url = server.url.replace("http", "ws") + "/graphql"
-    async with websockets.connect(url, subprotocols=[websockets.Subprotocol(protocol)], **more) as connection:
-        socket = Socket(connection)
-        if init:
-            payload = {"payload": {"Authorization": f"Bearer {token}"}} if token else {}
-            await socket.say(type="connection_init", **payload)
-            assert await socket.hear() == {"type": "connection_ack"}
-        yield socket
-
-
-async def is_listening(server: Server, count: int = 1) -> None:
-    async with asyncio.timeout(20):
-        while len(server.streams._open) < count:
-            await asyncio.sleep(0.005)
+PASSWORD = "correct horse battery"
 
 
 async def test_readers_are_told_of_what_is_live_and_of_nothing_else(server: Server) -> None:
@@ -180,37 +99,6 @@ async def test_stories_are_told_by_section_and_tag_also_when_they_leave(server: 
         assert (await socket.hear())["payload"]["data"]["articleChanged"] == {"path": "/both", "kind": "REDIRECTED"}
 
 
-async def test_A7_who_may_subscribe_is_who_may_over_websockets(server: Server) -> None:
-    assert SUBSCRIPTIONS.keys() == access.SUBSCRIPTIONS.keys() == schema._schema.subscription_type.fields.keys()  # type: ignore[union-attr]
-    for field, expected in SUBSCRIPTIONS.items():
-        got = ""
-        for name in VIEWERS:
-            token = (await _viewer(name))[1]
-            async with connected(server, token) as socket:
-                await socket.subscribe(_DOCUMENTS[field])
-                hearing = asyncio.create_task(socket.hear())
-                listening = asyncio.create_task(is_listening(server))
-                await asyncio.wait({hearing, listening}, return_when=asyncio.FIRST_COMPLETED)
-                code = hearing.result()["payload"][0]["extensions"]["code"] if hearing.done() else "."
-                hearing.cancel()
-                listening.cancel()
-            async with asyncio.timeout(20):
-                while server.streams._open:
-                    await asyncio.sleep(0.005)
-            got += code[0].lower()
-        assert got == expected, field
-
-
-async def test_A7_queries_and_mutations_are_refused_over_websockets(server: Server) -> None:
-    token = await make_token(user=await make_user(Role.ADMIN))
-    async with connected(server, token) as socket:
-        for document in ("{ site { name } }", 'mutation { updateSite(input: {name: "X"}) { __typename } }'):
-            await socket.subscribe(document)
-            answer = await socket.hear()
-            assert (answer["type"], answer["payload"][0]["extensions"]["code"]) == ("error", "BAD_REQUEST")
-    assert len(QUERIES) > 20 and len(MUTATIONS) > 40  # what HTTP's own table tries
-
-
 async def test_A7_the_protocol_is_the_one_and_nothing_before_it_begins(server: Server) -> None:
     async with connected(server, init=False, protocol="graphql-ws") as socket:
         assert (await socket.closed())[0] == 4406
@@ -263,32 +151,147 @@ async def test_G12_one_address_opens_so_many_and_one_connection_carries_so_many(
         assert (await socket.closed())[0] == 4429
 
 
+async def test_G12_event_streams_count_as_the_connections_that_they_are(
+    server: Server, configured: Callable[..., None]
+) -> None:
+    configured(CMS_SOCKETS_PER_ADDRESS="2")
+    async with connected(server), events(server, CHANGED) as first:
+        assert first.status_code == 200
+        await is_listening(server)
+        async with events(server, CHANGED) as second:
+            assert (second.status_code, second.headers["retry-after"]) == (429, "1")
+            assert orjson.loads(await second.aread())["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+        with pytest.raises(websockets.InvalidStatus):
+            async with connected(server):
+                pass
+        async with events(server, "{ site { name } }") as once:  # an answer that ends at once is no stream
+            assert once.status_code == 200
+    await nobody_is_listening(server)
+    for _ in range(3):  # whoever hangs up makes room
+        async with events(server, CHANGED) as next_:
+            assert next_.status_code == 200
+        await nobody_is_listening(server)
+
+
+# What cannot be asked at all, and the code of the refusal.
+_DEEP: dict[str, Any] = {}
+for _ in range(16):
+    _DEEP = {"a": _DEEP}
+NO_QUESTIONS: list[tuple[Any, str]] = [
+    ([{"query": CHANGED}], "BAD_REQUEST"),
+    ({}, "BAD_REQUEST"),
+    ({"query": " "}, "BAD_REQUEST"),
+    ({"query": ["subscription"]}, "BAD_REQUEST"),
+    ({"query": CHANGED, "variables": []}, "BAD_REQUEST"),
+    ({"query": CHANGED, "extensions": "x"}, "BAD_REQUEST"),
+    ({"query": CHANGED, "operationName": 5}, "BAD_REQUEST"),
+    ({"query": CHANGED, "operationName": "Other"}, "BAD_REQUEST"),
+    ({"query": CHANGED, "variables": {"a": "\0"}}, "BAD_REQUEST"),
+    ({"query": 'subscription { articleChanged(tags: ["\\u0000"]) { path } }'}, "BAD_REQUEST"),
+    ({"query": 'subscription { articleChanged(tags: ["\\u{0}"]) { path } }'}, "BAD_REQUEST"),
+    ({"query": CHANGED, "variables": _DEEP}, "TOO_LARGE"),
+    ({"query": "subscription {"}, "BAD_REQUEST"),
+    ({"query": "subscription { articleChanged { nothing } }"}, "BAD_REQUEST"),
+    ({"query": "subscription { articleChanged { path } }" + " " * 32_000}, "TOO_LARGE"),
+    ({"query": EDITORIAL}, "UNAUTHENTICATED"),
+]
+
+
+async def test_what_cannot_be_asked_is_refused_in_the_same_words_whatever_carries_it(server: Server) -> None:
+    """A text that only speaks of U+0000 is none of these."""
+    async with connected(server) as socket, httpx.AsyncClient(base_url=server.url) as client:
+        for number, (payload, code) in enumerate(NO_QUESTIONS):
+            answers = [
+                (await client.post("/graphql", json=payload, headers={"Accept": accept})).json()["errors"]
+                for accept in ("text/event-stream", "application/json, text/event-stream")
+            ]
+            await socket.say(type="subscribe", id=str(number), payload=payload)
+            told = await socket.hear()
+            assert (told["type"], told["id"]) == ("error", str(number)), payload
+            assert answers == [told["payload"]] * 2, payload
+            assert told["payload"][0]["extensions"]["code"] == code, payload
+        speaks = 'subscription { articleChanged(tags: ["\\\\u0000"]) { path } }'
+        await socket.subscribe(speaks)
+        async with events(server, speaks) as answer:
+            await is_listening(server, 2)
+            assert answer.status_code == 200
+
+
 async def test_G12_who_says_nothing_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "INIT_SECONDS", 0.05)
     async with connected(server, init=False) as socket:
         assert (await socket.closed())[0] == 4408
 
 
-async def test_L18_streams_end_with_the_rights_they_began_with(server: Server) -> None:
-    for ended in ("role", "disabled", "revoked"):
-        user = await make_user(Role.EDITOR)
-        token = await make_token(user=user)
-        async with connected(server, token) as socket:
-            await socket.subscribe(EDITORIAL)
-            await is_listening(server)
-            if ended == "role":
-                await User.filter(id=user.id).update(role=Role.CONTRIBUTOR)
-            elif ended == "disabled":
-                await User.filter(id=user.id).update(is_active=False)
-            else:
-                row = await Token.get(user_id=user.id)
-                await accounts.revoke_token(SYSTEM, row.id)
-            while True:
-                try:
-                    await socket.hear()
-                except websockets.ConnectionClosed:
-                    break
-            assert await socket.closed() == (4403, streams.End.NOT_ALLOWED.message)
+async def _with_a_role(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers = await _bearer(user)
+    return headers, lambda: accounts.update_user(SYSTEM, user.id, {"role": Role.CONTRIBUTOR})
+
+
+async def _of_somebody_active(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers = await _bearer(user)
+    return headers, lambda: accounts.update_user(SYSTEM, user.id, {"is_active": False})
+
+
+async def _of_a_token(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers, row = await _bearer(user), await Token.get(user_id=user.id)
+    return headers, lambda: accounts.revoke_token(SYSTEM, row.id)
+
+
+async def _of_a_session(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers, opened = await _cookie(user)
+    return headers, lambda: accounts.sign_out(opened.secret)
+
+
+async def _of_all_sessions(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers, _ = await _cookie(user)
+    return headers, lambda: accounts.end_sessions(SYSTEM, user.id)
+
+
+async def _of_a_password(user: User) -> tuple[dict[str, str], Callable[[], Awaitable[object]]]:
+    headers, opened = await _cookie(user)
+
+    async def change() -> None:
+        actor = await accounts.authenticate_session(opened.secret)
+        await accounts.change_password(actor, old=PASSWORD, new="staple, staple, staple")
+
+    return headers, change
+
+
+async def _bearer(user: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {await make_token(user=user)}"}
+
+
+async def _cookie(user: User) -> tuple[dict[str, str], accounts.Opened]:
+    opened = await accounts.sign_in(str(user.email), PASSWORD, accounts.Visit("192.0.2.1", "a browser", None))
+    return {"Cookie": f"copydesk={opened.secret}"}, opened
+
+
+@pytest.mark.parametrize(
+    "rights", [_with_a_role, _of_somebody_active, _of_a_token, _of_a_session, _of_all_sessions, _of_a_password]
+)
+async def test_L18_T1_streams_end_with_the_rights_they_began_with(server: Server, rights: Any) -> None:
+    user = await accounts.create_user(
+        SYSTEM, email="anna@news.example", name="Anna", role=Role.EDITOR, password=PASSWORD
+    )
+    headers, end = await rights(user)
+    page = {"Origin": server.url, "X-Requested-With": "copydesk", "Sec-Fetch-Site": "same-origin"}
+    async with (
+        connected(server, additional_headers=headers) as socket,
+        events(server, EDITORIAL, **headers, **page) as answer,
+    ):
+        await socket.subscribe(EDITORIAL)
+        await is_listening(server, 2)
+        await end()
+        ended = streams.End.NOT_ALLOWED.message
+        while True:
+            try:
+                assert (await socket.hear())["type"] == "next"
+            except websockets.ConnectionClosed:
+                break
+        assert await socket.closed() == (4403, ended)
+        last = (await answer.aread()).decode().removesuffix("event: complete\ndata:\n\n").rpartition("data: ")[2]
+        assert orjson.loads(last) == {"errors": [{"message": ended, "extensions": {"code": "UNAUTHENTICATED"}}]}
 
 
 async def test_the_slow_are_dropped_and_told_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,22 +338,6 @@ async def test_server_sent_events_carry_the_same(server: Server) -> None:
         assert once.text == 'event: next\ndata: {"data":{"site":{"name":"Newsroom"}}}\n\nevent: complete\ndata:\n\n'
         plain = await client.post("/graphql", json={"query": CHANGED})
         assert plain.status_code == 406
-
-
-async def test_A7_who_may_subscribe_is_who_may_over_server_sent_events(server: Server) -> None:
-    got = ""
-    async with httpx.AsyncClient(base_url=server.url) as client:
-        for name in VIEWERS:
-            token = (await _viewer(name))[1]
-            headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {token}"} if token else {})
-            request = client.build_request("POST", "/graphql", json={"query": EDITORIAL}, headers=headers)
-            response = await client.send(request, stream=True)
-            if response.headers["content-type"].startswith("text/event-stream"):
-                got += "."
-            else:
-                got += orjson.loads(await response.aread())["errors"][0]["extensions"]["code"][0].lower()
-            await response.aclose()
-    assert got == SUBSCRIPTIONS["editorialEvents"]
 
 
 async def test_a_thousand_subscribers_of_one_process_are_told_each(
