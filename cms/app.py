@@ -20,7 +20,7 @@ from cms.http.server import before_stopping
 from cms.http.sessions import password, password_reset, session
 from cms.http.uploads import upload
 from cms.settings import settings
-from schema import delivery
+from schema import delivery, trusted
 from schema.endpoint import graphql
 from schema.front import Front
 from schema.streams import Streams
@@ -62,5 +62,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[State]:
         await database.check_migrations()
         async with live.listening() as feed, worker.beside():
             streams = Streams(feed)
-            with delivery.keeping(feed, settings()), before_stopping(streams.close):
+            with delivery.keeping(feed, settings()), trusted.following(feed), before_stopping(streams.close):
                 yield {"feed": feed, "streams": streams}

@@ -25,15 +25,17 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import schema as api
-from cms import accounts, database, demo, embedded, ids, jobs, logs, media, search
+from cms import accounts, database, demo, embedded, ids, jobs, logs, media, search, trusted
 from cms.database import DatabaseUnavailable
-from cms.errors import CMSError, NotFound
+from cms.errors import CMSError, Invalid, NotFound
 from cms.http.server import PatientProtocol
 from cms.importers import page, pages
 from cms.models import LinkPurpose, Role, Section, TokenScope, User
 from cms.permissions import SYSTEM
 from cms.settings import settings
 from cms.worker import beside
+from schema.execution import documents
+from schema.trusted import check
 
 T = TypeVar("T")
 
@@ -57,8 +59,10 @@ users = typer.Typer(help="Who works here.", rich_markup_mode=None)
 tokens = typer.Typer(help="Bearer tokens, for programs.", rich_markup_mode=None)
 jobs_ = typer.Typer(help="Work that is owed.", rich_markup_mode=None)
 imports = typer.Typer(help="Stories from elsewhere.", rich_markup_mode=None)
+trust = typer.Typer(help="The queries of clients that are trusted.", rich_markup_mode=None)
 files = typer.Typer(help="The library's files.", rich_markup_mode=None)
 app.add_typer(files, name="media", epilog="Example: cms media reconcile --help")
+app.add_typer(trust, name="documents", epilog="Example: cms documents push manifest.json")
 app.add_typer(users, name="user", epilog="Example: cms user create --help")
 app.add_typer(tokens, name="token", epilog="Example: cms token create --help")
 app.add_typer(jobs_, name="jobs", epilog="Example: cms jobs list")
@@ -194,6 +198,62 @@ def list_jobs() -> None:
 def retry_jobs(ids: Annotated[list[int], typer.Argument(help="Their ids, as `cms jobs list` prints them.")]) -> None:
     """Try failed jobs once more, from the beginning."""
     run(lambda: jobs.try_again(ids))
+
+
+@trust.command("push", epilog="Example: cms documents push manifest.json --cache 60 --cache FrontPage=10")
+def push_documents(
+    manifest: Annotated[
+        typer.FileBinaryRead, typer.Argument(help="What the client's build wrote; - for standard input.")
+    ],
+    cache: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[OPERATION=]SECONDS", help="How long caches before us may keep answers (CMS_SHARED_CACHE_SECONDS)."
+        ),
+    ] = None,
+) -> None:
+    """Trust the documents of a manifest, all or none: clients may ask for each by its id from now on.
+
+    Manifests are an object of documents by id, as Relay's compiler and GraphQL Code Generator write it, or Apollo's
+    persisted query manifest. Every document is checked against the schema and the limits. What was pushed before stays,
+    for clients that are still about; pushed again it gets the new times.
+    """
+    usual, by_name = _cache_times(cache or [])
+
+    async def work() -> trusted.Pushed:
+        given = trusted.read(manifest.read())
+        names = await check(documents, given)
+        if unknown := by_name.keys() - {each for name in names.values() for each in name.split(", ")}:
+            raise Invalid.field(
+                "cache", "unknown", f"The manifest has no operation named {', '.join(sorted(unknown))}."
+            )
+        times = {id: by_name.get(name, usual) for id, name in names.items()}
+        seconds = {id: time for id, time in times.items() if time is not None}
+        return await trusted.push(SYSTEM, given, names=names, seconds=seconds)
+
+    try:
+        pushed = run(work)
+    except Invalid as error:
+        for issue in error.issues[:-1]:
+            print(issue.message, file=sys.stderr)
+        raise Invalid(f"{error.issues[-1].message} Nothing was pushed.") from None
+    print(f"{pushed.added} added, {pushed.known} known")
+
+
+@trust.command("list", epilog="Example: cms documents list")
+def list_documents() -> None:
+    """Print the trusted documents, the newest first: id, operation, when it was pushed, seconds in caches before us."""
+    for each in run(trusted.documents):
+        seconds = "" if each.shared_seconds is None else each.shared_seconds
+        print(each.id, each.name, f"{each.pushed_at:%F %R}", seconds, sep="\t")
+
+
+@trust.command("remove", epilog="Example: cms documents list | awk '/2024-/ {print $1}' | xargs cms documents remove")
+def remove_documents(
+    ids: Annotated[list[str], typer.Argument(help="Their ids, as `cms documents list` prints them.")],
+) -> None:
+    """Trust these documents no more, all or none: who asks for one is refused from now on."""
+    run(lambda: trusted.remove(SYSTEM, ids))
 
 
 @users.command("create", epilog="Example: cms user create mara@courier.example --name 'Mara Lindqvist' --role EDITOR")
@@ -441,6 +501,20 @@ def _serve_demo(server: _Demo) -> None:
         return
     if not server.started:  # it has said why
         raise typer.Exit(1)
+
+
+def _cache_times(given: list[str]) -> tuple[int | None, dict[str, int]]:
+    """For all documents, and for those of an operation."""
+    usual, by_name = None, {}
+    for each in given:
+        name, _, seconds = each.rpartition("=")
+        if not seconds.isdecimal() or len(seconds) > 8:
+            raise typer.BadParameter(f"--cache {each}: give SECONDS, or OPERATION=SECONDS")
+        if name:
+            by_name[name] = int(seconds)
+        else:
+            usual = int(seconds)
+    return usual, by_name
 
 
 def _print_link(url: str | None) -> None:

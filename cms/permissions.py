@@ -106,6 +106,7 @@ class Action(StrEnum):
     EDIT_SITE = "change the site"
     EDIT_RULES = "change the rules of publication"
     MANAGE_PEOPLE = "manage people and tokens"
+    TRUST_DOCUMENTS = "trust documents of clients"
 
 
 # The least role for each action; each role may do what those before it may.
@@ -141,6 +142,7 @@ GRANTS: dict[Action, Role] = {
     Action.EDIT_SITE: Role.ADMIN,
     Action.EDIT_RULES: Role.CHIEF,
     Action.MANAGE_PEOPLE: Role.ADMIN,
+    Action.TRUST_DOCUMENTS: Role.ADMIN,
 }
 
 

@@ -16,6 +16,8 @@ An answer with a key that an event purges was, perhaps, made of what is no more.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from cms.models import Event
 
 _KINDS = {"Article": "article", "Tag": "tag", "Author": "author", "Media": "media", "StoryList": "list"}
@@ -46,6 +48,12 @@ def keys(event: Event) -> set[str]:
     found |= {f"article:{id}" for id in effect.get("pointing", ())}
     found |= {f"slug:{slug}" for slug in effect.get("slugs", ())}
     return found | _of_things([*effect.get("appeared", ()), *effect.get("vanished", ())], bool(effect.get("moved")))
+
+
+def sent(key: str) -> str:
+    """A key as it stands in headers and in what is sent to caches: a slug may have any character."""
+    kind, _, rest = key.partition(":")
+    return f"{kind}:{quote(rest, safe='')}" if kind == "slug" else key
 
 
 def _of_things(things: list[str], moved: bool) -> set[str]:

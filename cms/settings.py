@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     shared_cache_seconds: int = Field(
         0, ge=0, description="how long caches before us may keep answers to readers without asking; purge them by key"
     )
+    trusted_documents_only: bool = Field(
+        False, description="the public is answered documents that `cms documents push` has pushed, and no others"
+    )
     sockets_per_address: int = Field(
         200,
         ge=1,

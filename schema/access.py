@@ -54,6 +54,9 @@ QUERIES: dict[str, Reader] = {
     "viewer": Reader.ANYONE,
 }
 
+# What these answer depends on a secret among the variables, or on who asks: no cache keeps it.
+PERSONAL = frozenset(("preview", "viewer"))
+
 MUTATIONS: dict[str, Action | Own] = {
     "addComment": Action.COMMENT,
     "addCorrection": Action.CORRECT,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import quote
 from uuid import UUID
 
 from cms import clock, purge
@@ -54,7 +53,7 @@ def tags_of(reading: Reading) -> list[str]:
     """The same as caches before us know them (cms.purge). Every answer goes by the site and its sections."""
     found = [f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids]
     found += ["articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists]
-    found += [f"slug:{quote(slug, safe='')}" for slug in reading.slugs if len(slug) <= MAX_SLUG]
+    found += [purge.sent(f"slug:{slug}") for slug in reading.slugs if len(slug) <= MAX_SLUG]
     return ["site", "sections", *(("articles", "tags", "authors") if reading.names else ()), *found]
 
 
@@ -176,3 +175,8 @@ def _weight(answer: Answer) -> int:
 
 def ends_at(reading: Reading) -> float:
     return NEVER if reading.ends_at is None else reading.ends_at.timestamp()
+
+
+def seconds_left(most: int, ends_at: float) -> int:
+    """How long a cache before us may keep an answer without asking."""
+    return most if ends_at == NEVER else max(0, min(most, int(ends_at - clock.now().timestamp())))

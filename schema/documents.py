@@ -14,8 +14,10 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -26,6 +28,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 
 from schema import filters
+from schema.access import PERSONAL
 from schema.cost import Cost, arguments_of, cost
 from schema.errors import BadRequest
 from schema.limits import Size, check_pairs, measure, too_large
@@ -58,6 +61,7 @@ class Operation:
     node: OperationDefinitionNode
     number: int  # no other operation of this process has it
     plans: Any  # how it is read without resolvers: schema.plan.Plans
+    is_personal: bool  # no cache keeps what it answers
     _cost: Cost
     _filters: tuple[ValueNode, ...]
 
@@ -142,6 +146,7 @@ class Documents:
                 node,
                 next(_numbers),
                 self._plan(node, fragments),
+                not PERSONAL.isdisjoint(_roots(node, fragments)),
                 cost(self._schema, node, fragments),
                 tuple(filters.given(node, fragments.values())),
             )
@@ -188,6 +193,21 @@ def _admit(size: Size, introspects: bool, most: Size, introspection: bool) -> No
         raise Refused(
             GraphQLError("Introspection is not for the public here: send a token, or read the schema's file.")
         )
+
+
+def _roots(operation: OperationDefinitionNode, fragments: Fragments) -> set[str]:
+    """The names of the fields at the root of an operation of a valid document."""
+    found: set[str] = set()
+    sets = [operation.selection_set]
+    while sets:
+        for node in sets.pop().selections:
+            if isinstance(node, FieldNode):
+                found.add(node.name.value)
+            elif isinstance(node, FragmentSpreadNode):
+                sets.append(fragments[node.name.value].selection_set)
+            elif isinstance(node, InlineFragmentNode):
+                sets.append(node.selection_set)
+    return found
 
 
 def _introspects(ast: DocumentNode) -> bool:

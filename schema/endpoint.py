@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -13,14 +13,15 @@ from starlette.responses import Response
 
 from cms.errors import CMSError, RateLimited, Unauthenticated
 from cms.permissions import PUBLIC, Actor
-from schema import sse
+from schema import caching, sse
+from schema.answers import ends_at, seconds_left, tags_of
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
 from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
-from schema.plan import Unplanned
-from schema.question import Question, question
-from schema.viewer import viewer
+from schema.plan import Reading, Unplanned
+from schema.question import question
+from schema.viewer import session_cookie, viewer
 
 # What a request may weigh, in bytes: a reader's query; what somebody who is known writes, a whole story in it.
 MAX_PUBLIC_BODY = 64 * 1024
@@ -30,11 +31,10 @@ BODY_SECONDS = 30
 
 _JSON = "application/json"
 _GRAPHQL = "application/graphql-response+json"
-_PRIVATE = {
-    "Cache-Control": "private, no-store",
-    "Vary": "Authorization, Cookie, Accept",
-    "X-Robots-Tag": "noindex",
-}
+_VARY = caching.VARY.encode()
+_PRIVATE = [(b"cache-control", b"private, no-store"), (b"vary", _VARY), (b"x-robots-tag", b"noindex")]
+# Longer answers are compressed in a thread.
+_LONG = 64 * 1024
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ async def graphql(request: Request) -> Response:
     try:
         actor = await viewer(request)
         params = await _params(request, MAX_PUBLIC_BODY if actor == PUBLIC else MAX_BODY)
-        return await _answer(request, actor, question(params, actor))
+        return await _answer(request, actor, params)
     except BadRequest as error:
         return _refusal(error.status, error.message, error.code)
     except Unauthenticated as error:
@@ -102,34 +102,38 @@ def _loads(data: bytes, what: str) -> Any:
         raise BadRequest(400, f"{what} is not JSON.") from None
 
 
-async def _answer(request: Request, actor: Actor, asked: Question) -> Response:
+async def _answer(request: Request, actor: Actor, params: Any) -> Response:
     try:
-        ask = await prepared(actor, *asked)
+        asked = await question(params, actor)
+        ask = await prepared(actor, asked.text, asked.name, asked.variables)
     except Refused as refused:
-        return _result(request, actor, {}, refused.errors)
+        return await _result(request, actor, {}, refused.errors)
     except CMSError as error:
-        return _result(request, actor, {}, [GraphQLError(error.message, original_error=error)])
+        return await _result(request, actor, {}, [GraphQLError(error.message, original_error=error)])
     _check_method(request, ask)
     if ask.operation.kind is OperationType.SUBSCRIPTION:
         try:
             return await sse.stream(request, ask, asked.text)
         except Refused as refused:
-            return _result(request, actor, {}, refused.errors)
+            return await _result(request, actor, {}, refused.errors)
     work = _result_of(ask, asked.text)
     reads = ask.operation.kind is OperationType.QUERY
-    data, errors = await (while_waiting(request.receive, work) if reads else work)
-    response = _result(request, actor, {"data": data}, errors)
+    data, errors, reading = await (while_waiting(request.receive, work) if reads else work)
+    shared = None
+    if reads and actor == PUBLIC and not errors and not ask.operation.is_personal:
+        shared = _Shared.of(reading, asked.shared_seconds)
+    response = await _result(request, actor, {"data": data}, errors, shared)
     response.headers["X-Query-Cost"] = str(ask.cost)
     return response
 
 
-async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError]]:
+async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError], Reading | None]:
     try:
-        data, _ = await planned(ask)
-        return data, []
+        data, reading = await planned(ask)
+        return data, [], reading
     except Unplanned:
         result = await run(ask, Context(actor=ask.actor), text)
-        return result.data, result.errors or []
+        return result.data, result.errors or [], None
 
 
 def _check_method(request: Request, ask: Prepared) -> None:
@@ -139,7 +143,27 @@ def _check_method(request: Request, ask: Prepared) -> None:
         raise BadRequest(406, "Send subscriptions over a WebSocket, or with “Accept: text/event-stream”.")
 
 
-def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[GraphQLError]) -> Response:
+class _Shared(NamedTuple):
+    """An answer that anybody may be given. keys: as caches before us know what it shows."""
+
+    seconds: int
+    keys: bytes
+
+    @classmethod
+    def of(cls, reading: Reading | None, seconds: int) -> _Shared:
+        if reading is None:  # what the resolvers read is not known
+            return cls(seconds, b"site public")
+        return cls(seconds_left(seconds, ends_at(reading)), caching.keys(tags_of(reading)))
+
+    def headers(self, etag: bytes) -> list[tuple[bytes, bytes]]:
+        keys = caching.key_headers(self.keys) if self.seconds else []
+        told = [(b"etag", etag), (b"cache-control", caching.control(self.seconds)), (b"vary", _VARY)]
+        return [*told, (b"x-robots-tag", b"noindex"), *keys]
+
+
+async def _result(
+    request: Request, actor: Actor, data: dict[str, Any], given: list[GraphQLError], shared: _Shared | None = None
+) -> Response:
     errors = sorted((formatted(error, suggestions=may_introspect(actor)) for error in given), key=_place)
     answer = data
     if errors:
@@ -149,9 +173,40 @@ def _result(request: Request, actor: Actor, data: dict[str, Any], given: list[Gr
     status = 400 if media_type == _GRAPHQL and "data" not in answer else 200
     if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
         status = 503
+    body = orjson.dumps(answer)
     if sse.is_wanted(request) and "data" in answer:
-        return sse.once(orjson.dumps(answer))
-    return Response(orjson.dumps(answer), status, headers=_PRIVATE, media_type=media_type)
+        return sse.once(body)
+    return await _sent(request, body, status, media_type, shared)
+
+
+async def _sent(request: Request, body: bytes, status: int, media_type: str, shared: _Shared | None) -> Response:
+    etag = caching.etag(body) if shared is not None else b""
+    encoding = _encoding(request, body)
+    if encoding:
+        etag = etag and caching.etag_of_encoded(etag, encoding)
+    told = _PRIVATE if shared is None else shared.headers(etag)
+    wanted = request.headers.get("if-none-match", "").encode("latin-1")
+    if request.method == "GET" and etag and etag in wanted:
+        return _response(b"", 304, told)
+    headers = [*told, (b"content-type", media_type.encode())]
+    if encoding:
+        work = caching.encoded
+        body = await asyncio.to_thread(work, body, encoding) if len(body) > _LONG else work(body, encoding)
+        headers.append((b"content-encoding", encoding))
+    return _response(body, status, [*headers, (b"content-length", b"%d" % len(body))])
+
+
+def _encoding(request: Request, body: bytes) -> bytes:
+    """Not for what a cookie opened: the length would tell of its secrets whoever can make a browser ask, and listen."""
+    if len(body) <= caching.COMPRESSED or session_cookie(request) is not None:
+        return b""
+    return caching.encoding(request.headers.get("accept-encoding", "").encode("latin-1"))
+
+
+def _response(body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> Response:
+    response = Response(body, status)
+    response.raw_headers = headers.copy()
+    return response
 
 
 def _media_type(request: Request) -> str:
@@ -162,7 +217,9 @@ def _media_type(request: Request) -> str:
 def _refusal(status: int, message: str, code: str) -> Response:
     log.warning("request.refused", status=status, code=code, reason=message)
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return Response(orjson.dumps(body), status, headers=_PRIVATE, media_type=_JSON)
+    text = orjson.dumps(body)
+    told = [*_PRIVATE, (b"content-type", _JSON.encode()), (b"content-length", b"%d" % len(text))]
+    return _response(text, status, told)
 
 
 def _place(error: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from cms import database
 from cms.models import TokenScope
 from cms.permissions import PUBLIC, Actor
 from cms.settings import settings
-from schema import delivery, schema
+from schema import delivery, schema, trusted
 from schema.context import Context
 from schema.documents import Document, Documents, Operation, Refused
 from schema.limits import KNOWN, too_large
@@ -59,6 +59,8 @@ def may_introspect(actor: Actor) -> bool:
 async def prepared(actor: Actor, text: str, name: str | None, variables: dict[str, Any]) -> Prepared:
     """Raises Refused, BadRequest or Invalid. Nothing was read from the database by then."""
     known = actor != PUBLIC
+    if not known:
+        await trusted.require(text)
     document = await documents.prepared(text, KNOWN if known else PUBLIC_SIZE, introspection=may_introspect(actor))
     operation = document.operation(name)
     operation.check_filters(variables)

@@ -5,14 +5,11 @@ plan. Whatever is not that, or not just so, goes on to the application as if nob
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Iterable
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-import brotli  # type: ignore[import-untyped]
 import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cms.errors import CMSError
 from cms.permissions import PUBLIC
 from cms.settings import Settings
-from schema import delivery
-from schema.answers import Answer, Answers, ends_at, keys_of, tags_of
+from schema import caching, delivery, trusted
+from schema.answers import NEVER, Answer, Answers, ends_at, keys_of, seconds_left, tags_of
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
@@ -29,7 +26,7 @@ from schema.execution import documents, planned, prepared
 from schema.plan import Unplanned
 from schema.question import check_values
 
-Key = tuple[int, bytes, bytes]
+Key = tuple[int, bytes, bytes, bool]
 Headers = list[tuple[bytes, bytes]]
 
 # Whoever sends one of these is somebody, or wants something, that only the application knows.
@@ -38,10 +35,8 @@ _GO_ON = frozenset(
 )
 _ONCE = frozenset((b"host", b"content-type", b"content-length", b"accept", b"if-none-match", b"accept-encoding"))
 _JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
-_PARAMETERS = frozenset(("query", "variables", "operationName"))
+_PARAMETERS = frozenset(("query", "documentId", "variables", "operationName", "extensions"))
 _GRAPHQL = b"application/graphql-response+json"
-# Smaller bodies fit into a packet as they are.
-_COMPRESSED = 1_400
 _MOST_URLS = 10_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
@@ -50,13 +45,20 @@ log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
-    """What is asked of which operation."""
+    """What is asked of which operation. seconds: how long caches before us may keep the answer; turn: of the trusted
+    documents that it was found among."""
 
     operation: Operation
     text: str
     name: str | None
     variables: dict[str, Any]
     packed: bytes
+    seconds: int
+    turn: int
+
+    def key(self, encoding: bytes) -> Key:
+        """Of its answer in this encoding. Only what is shared bears keys for caches before us."""
+        return self.operation.number, self.packed, encoding, self.seconds > 0
 
 
 class Front:
@@ -64,10 +66,9 @@ class Front:
 
     def __init__(self, app: ASGIApp, settings: Settings, headers: Iterable[tuple[str, str]]) -> None:
         self._app = app
-        shared = settings.shared_cache_seconds
-        cache = f"public, max-age=0, s-maxage={shared}" if shared else "public, no-cache"
-        self._shares = shared > 0
-        told = [*headers, ("Cache-Control", cache), ("Vary", "Accept, Accept-Encoding, Authorization, Cookie, Origin")]
+        self._seconds = settings.shared_cache_seconds
+        self._trusted_only = settings.trusted_documents_only
+        told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
         self._headers: Headers = [(name.lower().encode(), value.encode()) for name, value in told]
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
         self._urls: dict[bytes, Asked] = {}
@@ -77,31 +78,25 @@ class Front:
             given = _given(scope["headers"])
             if given is not None and b"text/event-stream" not in given.get(b"accept", b""):
                 messages = await _body(receive)
-                answer = await self._answer(scope, given, messages, answers)
-                if answer is not None:
-                    await self._send(answer, given, send)
+                found = await self._answer(scope, given, messages, answers)
+                if found is not None:
+                    await self._send(*found, given, send)
                     return
                 receive = _again(messages, receive)
         await self._app(scope, receive, send)
 
     async def _answer(
         self, scope: Scope, given: dict[bytes, bytes], messages: list[Message], answers: Answers
-    ) -> Answer | None:
-        """None where this is not for us."""
+    ) -> tuple[Answer, int] | None:
+        """With how many seconds caches before us may keep it. None where this is not for us."""
         if messages[-1]["type"] != "http.request" or messages[-1].get("more_body"):
             return None
         try:
             asked = self._asked(scope, given, b"".join(each.get("body", b"") for each in messages))
-            if asked is None:
+            if asked is None or (self._trusted_only and not _is_trusted(asked.text)):
                 return None
-            encoding = _encoding(given.get(b"accept-encoding", b""))
-            found = answers.get((asked.operation.number, asked.packed, encoding))
-            if found is None:
-                found = await self._plain(asked, answers)
-                if encoding and answers.keeps and len(found.body) > _COMPRESSED:
-                    found = _encoded(found, encoding)
-                    answers.put((asked.operation.number, asked.packed, encoding), found)
-            return found
+            found = await self._encoded(asked, caching.encoding(given.get(b"accept-encoding", b"")), answers)
+            return found, asked.seconds
         except (Unplanned, Refused, BadRequest, CMSError, ValueError):
             return None  # the application can answer it, or say what is wrong
         except Exception:
@@ -114,16 +109,17 @@ class Front:
         if scope["method"] == "POST":
             if given.get(b"content-type") not in _JSON_TYPES or len(body) > MAX_PUBLIC_BODY:
                 return None
-            return _of(orjson.loads(body))
+            return _of(orjson.loads(body), self._seconds)
         if scope["method"] != "GET" or body:
             return None
         query = scope["query_string"]
         asked = self._urls.get(query)
-        if asked is None or documents.known(asked.text) is None:
+        if asked is None or asked.turn != trusted.turn() or documents.known(asked.text) is None:
             params: dict[str, Any] = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, errors="strict"))
-            if "variables" in params:
-                params["variables"] = orjson.loads(params["variables"])
-            asked = _of(params)
+            for name in ("variables", "extensions"):
+                if name in params:
+                    params[name] = orjson.loads(params[name])
+            asked = _of(params, self._seconds)
             if asked is not None:
                 if len(self._urls) >= _MOST_URLS:
                     self._urls.clear()
@@ -132,9 +128,23 @@ class Front:
 
     # ------------------------------------------------------------ the answer
 
+    async def _encoded(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
+        """The answer in this encoding, where it is long enough for one."""
+        if not encoding or not answers.keeps:
+            return await self._plain(asked, answers)
+        key = asked.key(encoding)
+        found = answers.get(key)
+        if found is None:
+            found = await self._plain(asked, answers)
+            if len(found.body) > caching.COMPRESSED:
+                body, etag = caching.encoded(found.body, encoding), caching.etag_of_encoded(found.etag, encoding)
+                found = found._replace(body=body, etag=etag, encoding=encoding)
+                answers.put(key, found)
+        return found
+
     async def _plain(self, asked: Asked, answers: Answers) -> Answer:
         """Kept, or read; those who ask for the same while it is read wait for it, if nothing has changed since."""
-        key: Key = (asked.operation.number, asked.packed, b"")
+        key = asked.key(b"")
         if not answers.keeps:
             return await self._read(asked, answers)
         found = answers.get(key)
@@ -171,17 +181,18 @@ class Front:
         body = orjson.dumps({"data": data})
         if not answers.keeps:
             return Answer(turn, 0, body, b"", ask.cost, b"")
-        etag = b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
-        tags = " ".join(tags_of(reading)).encode() if self._shares else b""
-        return Answer(turn, ends_at(reading), body, etag, ask.cost, keys_of(reading), tags)
+        tags = caching.keys(tags_of(reading)) if asked.seconds else b""
+        return Answer(turn, ends_at(reading), body, caching.etag(body), ask.cost, keys_of(reading), tags)
 
-    async def _send(self, answer: Answer, given: dict[bytes, bytes], send: Send) -> None:
+    async def _send(self, answer: Answer, seconds: int, given: dict[bytes, bytes], send: Send) -> None:
         headers = self._headers.copy()
+        if answer.ends_at != NEVER:
+            seconds = seconds_left(seconds, answer.ends_at)
+        headers.append((b"cache-control", caching.control(seconds)))
         if answer.etag:
             headers.append((b"etag", answer.etag))
-        if answer.tags:
-            headers.append((b"surrogate-key", answer.tags))
-            headers.append((b"cache-tag", answer.tags.replace(b" ", b",")))
+        if seconds:
+            headers += caching.key_headers(answer.tags)
         wanted = given.get(b"if-none-match")
         if wanted is not None and answer.etag and answer.etag in wanted:
             await send({"type": "http.response.start", "status": 304, "headers": headers})
@@ -210,20 +221,38 @@ def _given(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
     return found
 
 
-def _of(params: Any) -> Asked | None:
+def _is_trusted(text: str) -> bool:
+    store = trusted.at_hand()
+    return store is not None and store.has(text)
+
+
+def _of(params: Any, seconds: int) -> Asked | None:
     if type(params) is not dict or not params.keys() <= _PARAMETERS:
         return None
     text, variables, name = params.get("query"), params.get("variables") or {}, params.get("operationName")
+    if text is None or "extensions" in params or "documentId" in params:
+        if "extensions" in params and not _only_persists(params["extensions"]):
+            return None
+        id, store = trusted.id_of(params), trusted.at_hand()
+        if id is not None:
+            found = store.get(id) if store is not None else None
+            if found is None:
+                return None
+            text, seconds = found.text, seconds if found.seconds is None else found.seconds
     if type(text) is not str or type(variables) is not dict or not (name is None or type(name) is str):
         return None
     document = documents.known(text)
     if document is None:
         return None
-    operation = document.operation(name)
+    operation = document.operation(name or None)
     if operation.plans.is_hopeless:
         return None
     packed = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
-    return Asked(operation, text, name, variables, packed)
+    return Asked(operation, text, name or None, variables, packed, seconds, trusted.turn())
+
+
+def _only_persists(extensions: Any) -> bool:
+    return type(extensions) is dict and extensions.keys() == {"persistedQuery"}
 
 
 async def _body(receive: Receive) -> list[Message]:
@@ -247,20 +276,3 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return again
-
-
-def _encoding(accepted: bytes) -> bytes:
-    """The best of what the client says that it takes, without weights that refuse."""
-    if not accepted or b"q=" in accepted:
-        return b""
-    return b"br" if b"br" in accepted else b"gzip" if b"gzip" in accepted else b""
-
-
-def _encoded(answer: Answer, encoding: bytes) -> Answer:
-    if encoding == b"br":
-        body = brotli.compress(answer.body, mode=brotli.MODE_TEXT, quality=5)
-    else:
-        packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-        body = packer.compress(answer.body) + packer.flush()
-    etag = answer.etag[:-1] + b"-" + encoding + b'"'
-    return answer._replace(body=body, etag=etag, encoding=encoding)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from cms.permissions import PUBLIC, Actor
+from cms.settings import settings
+from schema import trusted
 from schema.errors import TOO_LARGE, BadRequest
 from schema.limits import KNOWN_NESTING, PUBLIC_NESTING, nests_deeper
 
@@ -15,18 +17,19 @@ _NUL = re.compile(r"\\u(0000|\{0+\})")
 
 
 class Question(NamedTuple):
+    """shared_seconds: how long caches before us may keep the answer, where anybody may be given it."""
+
     text: str
     name: str | None
     variables: dict[str, Any]
+    shared_seconds: int
 
 
-def question(params: Any, actor: Actor) -> Question:
-    """What the parameters of a request ask. Raises BadRequest for what nothing could be done with."""
+async def question(params: Any, actor: Actor) -> Question:
+    """What the parameters of a request ask, a document by its text or its id. Raises BadRequest for what nothing could
+    be done with, Refused for an id that nothing was pushed with."""
     if not isinstance(params, dict):
         raise BadRequest(400, "A request must be a JSON object; several requests at once are not taken.")
-    text = params.get("query")
-    if not isinstance(text, str) or not text.strip():
-        raise BadRequest(400, "Give the document as query, a text.")
     for name, type_, noun in (
         ("variables", dict, "an object"),
         ("extensions", dict, "an object"),
@@ -34,9 +37,21 @@ def question(params: Any, actor: Actor) -> Question:
     ):
         if params.get(name) is not None and not isinstance(params[name], type_):
             raise BadRequest(400, f"{name} must be {noun}.")
-    found = Question(text, params.get("operationName"), params.get("variables") or {})
-    check_values(found.text, found.variables, actor)
-    return found
+    text, seconds = await _document(params)
+    variables = params.get("variables") or {}
+    check_values(text, variables, actor)
+    shared = settings().shared_cache_seconds if seconds is None else seconds
+    return Question(text, params.get("operationName") or None, variables, shared)
+
+
+async def _document(params: dict[str, Any]) -> tuple[str, int | None]:
+    id = trusted.id_of(params)
+    if id is not None:
+        return await trusted.document(id, is_hash=params.get("documentId") is None)
+    text = params.get("query")
+    if not isinstance(text, str) or not text.strip():
+        raise BadRequest(400, "Give the document as query, a text, or its id as documentId.")
+    return text, None
 
 
 def check_values(text: str, variables: dict[str, Any], actor: Actor) -> None:

@@ -198,8 +198,8 @@ class _Connection:
         actor = self._actor
         assert actor is not None
         try:
-            asked = question(payload, actor)
-            ask = await prepared(actor, *asked)
+            asked = await question(payload, actor)
+            ask = await prepared(actor, asked.text, asked.name, asked.variables)
             if ask.operation.kind is not OperationType.SUBSCRIPTION:
                 raise BadRequest(400, "Only subscriptions are answered here: send the others by HTTP.")
             async with self._streams.open(ask, asked.text) as stream:

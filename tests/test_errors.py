@@ -52,6 +52,8 @@ def test_each_refusal_can_be_a_problem() -> None:
         errors.TIMEOUT,
         errors.UNAVAILABLE,
         errors.INTERNAL,
+        errors.PERSISTED_QUERY_NOT_FOUND,
+        errors.DOCUMENT_NOT_TRUSTED,
     }
 
 

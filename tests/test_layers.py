@@ -12,7 +12,7 @@ ORDER = """
     events live purge keyset references jobs |
     checklist listings paths effects | search | likeness | media taxonomy | accounts newsroom | articles |
     related tag_suggestions |
-    comments previews queue revisions tagging translations | changes locks routes | publication | workflow |
+    comments previews queue revisions tagging translations trusted | changes locks routes | publication | workflow |
     schedules |
     worker importers exporters feeds demo | schema | http | app | cli | migrations
 """

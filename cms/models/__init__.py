@@ -13,6 +13,7 @@ from cms.models.article import (
     Revision,
 )
 from cms.models.desk import Comment, EditLock, PreviewLink
+from cms.models.document import TrustedDocument
 from cms.models.event import Event
 from cms.models.media import Media, MediaKind, Upload
 from cms.models.people import Letter, Link, LinkPurpose, Role, Session, Token, TokenScope, Tries, User
@@ -55,6 +56,7 @@ __all__ = [
     "Token",
     "TokenScope",
     "Tries",
+    "TrustedDocument",
     "Upload",
     "User",
 ]
