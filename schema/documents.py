@@ -70,7 +70,7 @@ class Operation:
         return self.node.operation
 
     def cost(self, variables: Mapping[str, Any]) -> int:
-        return self._cost.of(arguments_of(self.node, variables))
+        return self._cost.of({} if self._cost.is_fixed else arguments_of(self.node, variables))
 
     def check_filters(self, variables: Mapping[str, Any]) -> None:
         filters.check(self._filters, variables)

@@ -19,7 +19,7 @@ from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
 from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
-from schema.plan import Reading, Unplanned
+from schema.plan import Reading, Unplanned, to_json
 from schema.question import question
 from schema.viewer import session_cookie, viewer
 
@@ -173,7 +173,7 @@ async def _result(
     status = 400 if media_type == _GRAPHQL and "data" not in answer else 200
     if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
         status = 503
-    body = orjson.dumps(answer)
+    body = to_json(answer)
     if sse.is_wanted(request) and "data" in answer:
         return sse.once(body)
     return await _sent(request, body, status, media_type, shared)

@@ -23,7 +23,7 @@ from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
 from schema.execution import documents, planned, prepared
-from schema.plan import Unplanned
+from schema.plan import Unplanned, to_json
 from schema.question import check_values
 
 Key = tuple[int, bytes, bytes, bool]
@@ -178,7 +178,7 @@ class Front:
         check_values(asked.text, asked.variables, PUBLIC)
         ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
         data, reading = await planned(ask)
-        body = orjson.dumps({"data": data})
+        body = to_json({"data": data})
         if not answers.keeps:
             return Answer(turn, 0, body, b"", ask.cost, b"")
         tags = caching.keys(tags_of(reading)) if asked.seconds else b""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from graphql import (
@@ -43,13 +44,14 @@ class Size:
 
     def excess(self, most: Size) -> str | None:
         """What there is too much of, for people; None where all is well."""
-        for each in fields(self):
-            allowed = getattr(most, each.name)
-            if getattr(self, each.name) > allowed:
-                return f"The document is too large ({each.name}: at most {allowed})."
+        for name, own, allowed in zip(_NAMES, _values(self), _values(most), strict=True):
+            if own > allowed:
+                return f"The document is too large ({name}: at most {allowed})."
         return None
 
 
+_NAMES = tuple(each.name for each in fields(Size))
+_values = attrgetter(*_NAMES)
 PUBLIC = Size(32_000, 1_500, 50, 16, 40, 1_000, 30, 50, 16)
 KNOWN = Size(64_000, 6_000, 50, 20, 60, 3_000, 100, 100, 64)
 # Of fields with one name in one place, which validation compares each with each.

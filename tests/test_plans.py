@@ -24,7 +24,7 @@ from schema import schema
 from schema.context import Context
 from schema.documents import Refused
 from schema.execution import prepared, run
-from schema.plan import Entities, Unplanned
+from schema.plan import Entities, Unplanned, to_json
 from schema.plan.selection import FIELDS
 from tests.worlds import Vocabulary, World, build, filters, questions, vocabulary, world
 
@@ -55,7 +55,7 @@ async def both(document: str, variables: dict[str, object] | None = None) -> tup
     try:
         with database.reading():
             data, _ = await ask.operation.plans.read(ask.variables, Entities())
-        return orjson.dumps({"data": data, "errors": []}), resolved
+        return to_json({"data": data, "errors": []}), resolved
     except Unplanned:
         return None, resolved
 

@@ -30,9 +30,9 @@ from schema.perspective import of_operation
 from schema.plan import roots  # noqa: F401 - their fields
 from schema.plan.entities import Entities
 from schema.plan.reading import Reading
-from schema.plan.selection import Compiler, Getter, Unplanned
+from schema.plan.selection import Compiler, Getter, Unplanned, to_json
 
-__all__ = ["Entities", "Plans", "Reading", "Unplanned"]
+__all__ = ["Entities", "Plans", "Reading", "Unplanned", "to_json"]
 
 # Of one operation, by what its switches stand at.
 _MOST_VARIANTS = 16

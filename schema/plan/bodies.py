@@ -11,7 +11,7 @@ from cms import body, media
 from cms.media.addresses import has_ended
 from schema.body import MAX_EXCERPT, said
 from schema.plan.entities import MEDIA
-from schema.plan.pictures import use
+from schema.plan.pictures import Uses
 from schema.plan.reading import Reading
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field
 from schema.plan.stories import ID, Stories, path
@@ -177,8 +177,8 @@ def _children(c: Compiler, asked: Asked, scope: Any) -> Getter:
 
 @field("ImageBlock", "image")
 def _image(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    inner = use(c, asked.sets)
-    return lambda block, reading: inner(reading.entity(MEDIA, block.media), said(block), reading)
+    uses = Uses(c, asked.sets)
+    return lambda block, reading: uses.get(reading.entity(MEDIA, block.media), said(block), reading)
 
 
 @field("ArticleLinkBlock", "article")

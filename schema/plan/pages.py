@@ -15,7 +15,7 @@ from schema.listings import order_of, plain
 from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
-from schema.plan.stories import Stories
+from schema.plan.stories import SPARE, Stories
 
 MAX_FACETS = 100
 
@@ -49,6 +49,7 @@ class Pages(Source):
         self.stories: Stories | None = None
         self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
         self.facets = _Facets(self)
+        self.counts_too = False
         self._build = c.object("ArticleConnection", asked.sets, self)
 
     def select(self, stories: Stories) -> Stories:
@@ -81,24 +82,33 @@ class Pages(Source):
         wish = self.wish(reading)
         if wish.is_plain and len(keys) > 1 and None not in keys:
             return await self._of_many(await wish.listing(keys[0]), keys, reading)
-        return {key: await self._page(await wish.listing(key), reading) for key in keys}
+        return {key: await self._page(key, await wish.listing(key), reading) for key in keys}
 
-    async def _page(self, listing: Listing, reading: Reading) -> Page:
+    async def _page(self, term_id: UUID | None, listing: Listing, reading: Reading) -> Page:
+        """With the kept count of the list, where that was asked for."""
         wish = self.wish(reading)
+        counts = self.counts_too and term_id is not None and wish.filter is None
         paging, fetch = wish.paging, reading.fetch if wish.filter is None else reading.fetch_by_values
         listing.check(paging)
         stories = self.stories or Stories.bare()
-        sql, params = listing.statement(paging, stories.sql("live"))
-        if stories.related is None:
-            return listing.page_of(await fetch(sql, *params), paging)
-        rows = await fetch(
-            f"with p as materialized ({sql}) select * from p union all "
-            f"select {stories.related.sql('x')}{', null' * len(listing.keys)} from live x "
-            "where x.article_id = any(array(select distinct unnest(p.related_ids) from p))",
-            *params,
-        )
+        beside = [stories.sql_found("live"), "live.article_id as story"] if stories.related is not None else []
+        beside += [KEPT_COUNT] if counts else []
+        sql, params = listing.statement(paging, ", ".join([stories.sql("live"), *beside]))
+        if stories.related is not None:
+            nothing = ", null" * (len(beside) + len(listing.keys))
+            sql = (
+                f"with p as materialized ({sql}) select * from p union all "
+                f"select {stories.related.sql('x')}{nothing} from live x "
+                "where x.article_id = any(array(select unnest(p.related_ids) from p union select unnest("
+                f"f.related_ids[1:{stories.wished + SPARE}]) from p join related f on f.article_id = p.story "
+                f"where cardinality(p.related_ids) < {stories.wished}))"
+            )
+        rows = await fetch(sql, *params)
         own = [row for row in rows if row[-1] is not None]
-        stories.put_related(reading, own, rows[len(own) :])
+        if stories.related is not None:
+            stories.put_related(reading, own, rows[len(own) :])
+        if counts and own:
+            reading.put(COUNTS, {term_id: own[0][len(stories.columns) + len(beside) - 1] or 0}, [term_id])
         return listing.page_of(own, paging)
 
     async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
@@ -124,6 +134,8 @@ class _KeptCounts(Source):
 
 
 COUNTS = _KeptCounts()
+# In the statement of a page, whose first parameter is the section, tag or author.
+KEPT_COUNT = "(select n from term_count where term_id = $1)"
 
 
 class _Counts(Source):
@@ -173,7 +185,7 @@ def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)
-        return [stories.build(row, reading) for row in page.rows] if page is not None else []
+        return stories.build_all(page.rows, reading) if page is not None else []
 
     return get
 
@@ -202,8 +214,12 @@ def _node(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
 @field("ArticleConnection", "totalCount")
 def _total_count(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    scope.counts_too = True
+
     def get(term_id: Any, reading: Reading) -> int | None:
         is_kept = term_id is not None and scope.wish(reading).filter is None
+        if is_kept and scope.stories is not None and reading.get(scope, term_id) is None:
+            return None  # comes along with the page
         count: int | None = reading.get(COUNTS if is_kept else scope.counts, term_id)
         return count
 

@@ -14,26 +14,37 @@ from cms import ids, media
 from cms.media.addresses import has_ended
 from cms.models import Media
 from schema.media import WIDTHS, Use
-from schema.plan.entities import MEDIA
+from schema.plan.entities import MEDIA, Printer
 from schema.plan.reading import Reading
-from schema.plan.selection import Asked, Compiler, Getter, attributes, field, is_pure, plain, pure
-
-UseGetter = Callable[[Media | None, Mapping[str, Any], Reading], Any]
+from schema.plan.selection import Asked, Compiler, Getter, attributes, field, is_pure, plain, pure, said
 
 
-def use(c: Compiler, sets: list[SelectionSetNode]) -> UseGetter:
-    """The getter of a MediaUse; None for a file that may not be seen. A use that says nothing is printed once."""
-    build = c.object("MediaUse", sets)
-    printed = c.printed("MediaUse", sets, of=lambda row: Use(row, {}))
+class Uses:
+    """The uses of files at one place of a document. One that says nothing of its own is printed once."""
 
-    def get(row: Media | None, said: Mapping[str, Any], reading: Reading) -> Any:
+    def __init__(self, c: Compiler, sets: list[SelectionSetNode]) -> None:
+        self._build = c.object("MediaUse", sets)
+        self._plain = Printer(MEDIA, self._build, of=lambda row: Use(row, {}))
+
+    def get(self, row: Media | None, said: Mapping[str, Any], reading: Reading) -> Any:
+        """None for a file that may not be seen."""
         if row is None or has_ended(row):
             return None
         reading.show(row)
         changes = said or row.expires_at is not None
-        return build(Use(row, said), reading) if changes else printed(row, reading)
+        return self._build(Use(row, said), reading) if changes else self._plain.one(row, reading)
 
-    return get
+    def of(self, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
+        """The same of the file with this id, None without one. said: as a row has it, or as PostgreSQL prints it."""
+        if id is None:
+            return None
+        if said == "{}":
+            if (printed := self._plain.printed(reading).get(id)) is not None:
+                reading.shown["media"].add(id)
+                return printed
+            said = None
+        own = orjson.loads(said) if isinstance(said, str) else said
+        return self.get(reading.entity(MEDIA, id), own or {}, reading)
 
 
 _FOR_STAFF = (
@@ -42,33 +53,11 @@ _FOR_STAFF = (
 )
 
 
-def used(build: UseGetter, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
-    """The use of the file with this id, None without one. said: as a row has it, or as PostgreSQL prints it."""
-    if id is None:
-        return None
-    if isinstance(said, str):
-        said = None if said == "{}" else orjson.loads(said)
-    return build(reading.entity(MEDIA, id), said or {}, reading)
-
-
 plain(
     "Media",
     id=lambda row, reading: ids.encode("Media", row.id),
     kind=lambda row, reading: row.kind.name,
-    **dict.fromkeys(
-        (
-            "usedIn",
-            "originalUrl",
-            "creator",
-            "keywords",
-            "instructions",
-            "filename",
-            "usageTerms",
-            "expiresAt",
-            "createdAt",
-        ),
-        lambda row, reading: None,
-    ),
+    **dict.fromkeys(_FOR_STAFF, said("None")),
 )
 attributes(
     "Media",

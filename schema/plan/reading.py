@@ -3,7 +3,8 @@ places that miss it, and the answer is built again, until nothing is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ class Reading:
     mark: int = 0
     is_marked: bool = True
     ends_at: datetime | None = None
-    built: dict[tuple[Source, UUID], Any] = field(default_factory=dict)
+    built: defaultdict[Any, dict[UUID, Any]] = field(default_factory=lambda: defaultdict(dict))
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
 
@@ -68,6 +69,27 @@ class Reading:
         self.missing.setdefault(source, {})[key] = None
         self.gaps += 1
         return None
+
+    def many(self, source: Source, keys: Sequence[Any]) -> list[Any]:
+        """The same for several."""
+        had = self._had.get(source)
+        if had is not None:
+            try:
+                return [had[key] for key in keys]
+            except KeyError:
+                pass
+        return [self.get(source, key) for key in keys]
+
+    def once(self, place: Any, id: UUID, build: Callable[[Any, Reading], Any], row: Any) -> Any:
+        """What is built of the row with this id at one place of the document; once, if nothing was missing in it."""
+        built = self.built[place]
+        found = built.get(id)
+        if found is None:
+            gaps = self.gaps
+            found = build(row, self)
+            if self.gaps == gaps:
+                built[id] = found
+        return found
 
     def waits_for(self, source: Source | None = None) -> bool:
         """Whether something, of this source, is not known yet; whoever asks leaves something out until it is."""

@@ -12,10 +12,10 @@ from schema.plan import bodies, related, seo, terms  # noqa: F401 - their fields
 from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
 from schema.plan.pages import connection
 from schema.plan.reading import Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain, said
 from schema.plan.stories import BySlug, Stories
 from schema.plan.terms import ListsBySlug
-from schema.scalars import key, print_instant
+from schema.scalars import key
 
 
 def _one_of(arguments: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -174,6 +174,6 @@ attributes("Redirect", "location", "permanent")
 plain(
     "Gone",
     reason=lambda gone, reading: gone.reason.name,
-    since=lambda gone, reading: print_instant(gone.since),
+    since=said("row.since"),
 )
 attributes("Gone", "notice")

@@ -46,6 +46,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 FIELDS: dict[str, dict[str, Maker]] = {}
 
 
+def to_json(answer: Any) -> bytes:
+    """An answer as it is sent; instants as the API writes them."""
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
 class Unplanned(Exception):
     """The operation is not, or not with these variables, what a plan can answer. The resolvers can, or say why not."""
 
@@ -87,7 +92,14 @@ def _always(get: Getter) -> Maker:
 def attributes(type_name: str, *names: str) -> None:
     """Fields that are attributes of the object, in snake case."""
     for name in names:
-        plain(type_name, **{name: _attribute(snake(name))})
+        plain(type_name, **{name: said(f"row.{snake(name)}")})
+
+
+def said(expression: str) -> Getter:
+    """A getter that is a Python expression of row: where an object is built, it stands there itself."""
+    get: Getter = eval(f"lambda row, reading: {expression}")  # noqa: S307 - it is ours
+    get.__dict__["expression"] = expression
+    return get
 
 
 def pure(get: F) -> F:
@@ -115,39 +127,15 @@ class Compiler:
         pairs: list[tuple[str, Getter]] = []
         for asked in self.fields(type_name, sets):
             if asked.name == "__typename":
-                pairs.append((asked.key, pure(_constant(type_name))))
+                pairs.append((asked.key, pure(said(repr(type_name)))))
                 continue
             maker = makers.get(asked.name)
             if maker is None:
                 raise Unplanned(f"{type_name}.{asked.name}")
             pairs.append((asked.key, maker(self, asked, scope)))
 
-        def build(row: Any, reading: Reading) -> dict[str, Any]:
-            return {key: get(row, reading) for key, get in pairs}
-
+        build = _dictionary(pairs)
         return pure(build) if all(is_pure(get) for _, get in pairs) else build
-
-    def printed(
-        self, type_name: str, sets: list[SelectionSetNode], of: Callable[[Any], Any] = lambda entity: entity
-    ) -> Getter:
-        """The same for entities, which stay the same objects while they do not change: each is printed once. of makes
-        of an entity what is to be built."""
-        build = self.object(type_name, sets)
-        if not is_pure(build):
-            return build
-        kept: dict[Any, tuple[Any, orjson.Fragment]] = {}
-
-        def get(entity: Any, reading: Reading) -> orjson.Fragment:
-            found = kept.get(entity.id)
-            if found is not None and found[0] is entity:
-                return found[1]
-            if len(kept) >= _PRINTED:
-                kept.clear()
-            fragment = orjson.Fragment(orjson.dumps(build(of(entity), reading)))
-            kept[entity.id] = (entity, fragment)
-            return fragment
-
-        return get
 
     def fields(self, type_name: str, sets: list[SelectionSetNode]) -> Iterator[Asked]:
         """What is asked of an object of this type, in the order of the answer (specification, CollectFields)."""
@@ -239,7 +227,6 @@ class Compiler:
         return True
 
 
-_PRINTED = 4_096
 _SIMPLE = (GraphQLString, GraphQLID, GraphQLInt, GraphQLBoolean)
 
 
@@ -264,12 +251,14 @@ def _is_simple(type_: Any) -> bool:
     return get_nullable_type(type_) in _SIMPLE
 
 
-def _constant(value: Any) -> Getter:
-    return lambda row, reading: value
-
-
-def _attribute(name: str) -> Getter:
-    return lambda row, reading: getattr(row, name)
+def _dictionary(pairs: list[tuple[str, Getter]]) -> Getter:
+    """The getter of an object with these keys, which are GraphQL names: one expression, so that a column or an
+    attribute costs no call."""
+    values = (get.__dict__.get("expression", f"get{number}(row, reading)") for number, (_, get) in enumerate(pairs))
+    shown = ", ".join(f"{key!r}: {value}" for (key, _), value in zip(pairs, values, strict=True))
+    getters = {f"get{number}": get for number, (_, get) in enumerate(pairs)}
+    build: Getter = eval(f"lambda row, reading: {{{shown}}}", getters)  # noqa: S307 - names and expressions of ours
+    return build
 
 
 def snake(name: str) -> str:

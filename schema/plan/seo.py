@@ -9,7 +9,7 @@ import orjson
 
 from cms import body
 from schema.plan.entities import SITE
-from schema.plan.pictures import use, used
+from schema.plan.pictures import Uses
 from schema.plan.reading import Reading
 from schema.plan.selection import Asked, Compiler, Getter, field
 from schema.plan.stories import Stories, path
@@ -64,13 +64,13 @@ def _noindex(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Seo", "image")
 def _image(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    said, inner = _said(scope), use(c, asked.sets)
+    own, uses = _said(scope), Uses(c, asked.sets)
     lead, lead_use = scope.column("lead_media_id"), scope.column("lead_use")
 
     def get(row: Any, reading: Reading) -> Any:
-        given = said(row)
+        given = own(row)
         if id := given.get("image_id"):
-            return used(inner, UUID(id), given.get("image"), reading)
-        return used(inner, row[lead], row[lead_use], reading)
+            return uses.of(UUID(id), given.get("image"), reading)
+        return uses.of(row[lead], row[lead_use], reading)
 
     return get

@@ -13,11 +13,10 @@ from cms import ids, paths
 from cms.models import Correction
 from cms.permissions import Perspective
 from schema.articles import byline_text
-from schema.plan.entities import AUTHORS, SITE, TAGS, TREE
-from schema.plan.pictures import use, used
+from schema.plan.entities import AUTHORS, SITE, TAGS, TREE, Printer
+from schema.plan.pictures import Uses
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, attributes, field, plain, snake
-from schema.scalars import print_instant
+from schema.plan.selection import Asked, Compiler, Getter, attributes, field, is_pure, plain, pure, said, snake
 
 # The columns of Live by their types: a statement of stories and related stories has both in the same places.
 _TYPES = {
@@ -48,13 +47,17 @@ _TYPES = {
 }
 # Where every row has its story's id: behind the mark.
 ID = 1
+# Some of what was found is not live any more: so many more are fetched at once.
+SPARE = 3
+# What the machine found, as asyncpg reads it in a row too: it knows no lists of fractions there.
+FOUND = "f.article_id, f.related_ids, f.scores::text[], f.reasons"
 
 
 class Stories(Source):
     """One selection of stories: which columns it needs, and how a row of them is built. As a source, by id.
 
     related is what is selected of the related stories of the first of its relatedPosts: those can come along in one
-    statement, their columns in the same places.
+    statement, their columns in the same places, and what the machine found where editors picked fewer than wished.
     """
 
     is_marked = True
@@ -65,27 +68,28 @@ class Stories(Source):
         self._sql: dict[str, tuple[int, str]] = {}
         self.is_related = parent is not None
         self.related: Stories | None = None
+        self.found: Source | None = None
+        self.wished = 0
         build = c.object("Article", sets, self)
 
-        def shown(row: Any, reading: Reading) -> Any:
-            built = reading.built.get((self, row[ID]))
-            if built is None:
-                gaps = reading.gaps
-                reading.shown["article"].add(row[ID])
-                built = build(row, reading)
-                if reading.gaps == gaps:  # nothing is missing in it: it is the same in the next round
-                    reading.built[self, row[ID]] = built
-            return built
-
-        self.build: Getter = shown
+        self._build = build
 
     @classmethod
     def bare(cls) -> Stories:
         """A selection of nothing, whose rows hold the columns that are asked for by hand."""
         made = cls.__new__(cls)
-        made.columns, made._used, made.is_related, made.related = [MARK, "article_id"], {"article_id"}, False, None
-        made._sql = {}
+        made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
+        made.related, made.found, made.wished = None, None, 0
         return made
+
+    def build(self, row: Any, reading: Reading) -> Any:
+        reading.shown["article"].add(row[ID])
+        return reading.once(self, row[ID], self._build, row)
+
+    def build_all(self, rows: Sequence[Any], reading: Reading) -> list[Any]:
+        reading.shown["article"].update([row[ID] for row in rows])
+        build, once = self._build, reading.once
+        return [once(self, row[ID], build, row) for row in rows]
 
     def column(self, name: str) -> int:
         """The place of a column in the rows."""
@@ -114,20 +118,39 @@ class Stories(Source):
         rows = await self._found(reading, condition, *params)
         return next(iter(rows.values()), None)
 
+    def bring(self, related: Stories, found: Source, wished: int) -> None:
+        """Let the related stories come along: those that editors picked and, where they are fewer than wished, so many
+        and some more of what the machine found."""
+        self.related, self.found, self.wished = related, found, wished
+
+    def sql_found(self, table: str) -> str:
+        """What the machine found, of a table of live stories; null where enough were picked, or it has not looked."""
+        return (
+            f"case when cardinality({table}.related_ids) < {self.wished} then (select row({FOUND}) "
+            f"from related f where f.article_id = {table}.article_id) end"
+        )
+
     def put_related(self, reading: Reading, rows: Sequence[Any], related: Sequence[Any]) -> None:
-        if self.related is not None:
-            place = self.columns.index("related_ids")
-            reading.put(
-                self.related, {row[ID]: row for row in related}, {id for row in rows for id in row[place] or ()}
-            )
+        """rows have, behind their columns, what the machine found."""
+        assert self.related is not None and self.found is not None
+        place, found = self.columns.index("related_ids"), len(self.columns)
+        known = {row[ID]: row[found] for row in rows if row[found] is not None}
+        wanted = {id for row in rows for id in row[place]}
+        wanted.update(id for each in known.values() for id in each[1][: self.wished + SPARE])
+        reading.put(self.found, known, known)
+        reading.put(self.related, {row[ID]: row for row in related}, wanted)
 
     async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
         along = ""
         if self.related is not None:
-            along = f", array(select row({self.related.sql('x')}) from live x where x.article_id = any(a.related_ids))"
+            along = (
+                f", {self.sql_found('a')}, array(select row({self.related.sql('x')}) from live x where x.article_id = "
+                f"any(a.related_ids || case when cardinality(a.related_ids) < {self.wished} then (select "
+                f"f.related_ids[1:{self.wished + SPARE}] from related f where f.article_id = a.article_id) end))"
+            )
         rows = await reading.fetch(f"select {self.sql('a')}{along} from live a where {condition}", *params)
         if along:
-            self.put_related(reading, rows, [each for row in rows for each in row[len(self.columns)]])
+            self.put_related(reading, rows, [each for row in rows for each in row[-1]])
         return {row[ID]: row for row in rows}
 
 
@@ -179,22 +202,20 @@ _CORRECTIONS = _Corrections()
 
 @field("Article", "headline", "kicker", "dek", "slug", "locale")
 def _text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place = scope.column(asked.name)
-    return lambda row, reading: row[place]
+    return said(f"row[{scope.column(asked.name)}]")
 
 
 @field("Article", "updatedAt", "publishedAt", "firstPublishedAt")
 def _instant(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place = scope.column(snake(asked.name))
-    return lambda row, reading: print_instant(row[place])
+    return said(f"row[{scope.column(snake(asked.name))}]")
 
 
 plain(
     "Article",
     id=lambda row, reading: ids.encode("Article", row[ID]),
-    isLive=lambda row, reading: True,
-    perspective=lambda row, reading: Perspective.PUBLISHED.name,
-    editorial=lambda row, reading: None,
+    isLive=said("True"),
+    perspective=said(repr(Perspective.PUBLISHED.name)),
+    editorial=said("None"),
 )
 
 
@@ -244,39 +265,44 @@ def _section(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Article", "tags")
 def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place, inner = scope.column("tag_ids"), c.printed("Tag", asked.sets)
+    place, tags = scope.column("tag_ids"), Printer(TAGS, c.object("Tag", asked.sets))
 
     def get(row: Any, reading: Reading) -> list[Any]:
-        reading.shown["tag"].update(row[place])
-        tags = [reading.entity(TAGS, id) for id in row[place]]
-        return [inner(tag, reading) for tag in tags if tag is not None]
+        ids = row[place]
+        reading.shown["tag"].update(ids)
+        return tags.many(ids, reading)
 
     return get
 
 
 @field("Article", "byline")
 def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    people, roles, inner = (
-        scope.column("author_ids"),
-        scope.column("author_roles"),
-        c.object("BylineEntry", asked.sets),
-    )
+    people, roles = scope.column("author_ids"), scope.column("author_roles")
+    build = c.object("BylineEntry", asked.sets)
+    entries = Printer(AUTHORS, build, of=lambda author: (author, None))
 
     def get(row: Any, reading: Reading) -> list[Any]:
-        reading.shown["author"].update(row[people])
-        entries = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
-        return [inner(entry, reading) for entry in entries if entry[0] is not None]
+        ids = row[people]
+        reading.shown["author"].update(ids)
+        if not any(row[roles]):
+            return entries.many(ids, reading)
+        found = [(reading.entity(AUTHORS, id), role) for id, role in zip(ids, row[roles], strict=True)]
+        return [build(entry, reading) for entry in found if entry[0] is not None]
 
     return get
 
 
 @field("BylineEntry", "author")
 def _author(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    inner = c.printed("Author", asked.sets)
-    return lambda entry, reading: inner(entry[0], reading)
+    inner = c.object("Author", asked.sets)
+
+    def get(entry: Any, reading: Reading) -> Any:
+        return inner(entry[0], reading)
+
+    return pure(get) if is_pure(inner) else get
 
 
-plain("BylineEntry", role=lambda entry, reading: entry[1])
+plain("BylineEntry", role=said("row[1]"))
 
 
 @field("Article", "bylineText")
@@ -293,8 +319,8 @@ def _byline_text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Article", "leadMedia")
 def _lead_media(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    media, said, inner = scope.column("lead_media_id"), scope.column("lead_use"), use(c, asked.sets)
-    return lambda row, reading: used(inner, row[media], row[said], reading)
+    media, own, uses = scope.column("lead_media_id"), scope.column("lead_use"), Uses(c, asked.sets)
+    return lambda row, reading: uses.of(row[media], row[own], reading)
 
 
 @field("Article", "corrections")
@@ -307,7 +333,7 @@ plain(
     "Correction",
     id=lambda row, reading: ids.encode("Correction", row.id),
     kind=lambda row, reading: row.kind.name,
-    publishedAt=lambda row, reading: print_instant(row.published_at),
+    publishedAt=said("row.published_at"),
 )
 attributes("Correction", "text")
 

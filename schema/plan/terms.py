@@ -14,7 +14,7 @@ from cms.permissions import PUBLIC, Perspective, query
 from schema.feeds import feed_links
 from schema.plan.entities import TREE
 from schema.plan.pages import COUNTS, connection
-from schema.plan.pictures import use, used
+from schema.plan.pictures import Uses
 from schema.plan.reading import Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain
 from schema.plan.stories import Stories
@@ -35,8 +35,8 @@ def _social_links(c: Compiler, asked: Asked, scope: Any) -> Getter:
 
 @field("Site", "logo")
 def _logo(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    inner = use(c, asked.sets)
-    return lambda row, reading: used(inner, row.logo_media_id, row.logo, reading)
+    uses = Uses(c, asked.sets)
+    return lambda row, reading: uses.of(row.logo_media_id, row.logo, reading)
 
 
 def _feeds(c: Compiler, asked: Asked, scope: Any, *, path: Any) -> Getter:
@@ -154,8 +154,8 @@ attributes("Author", "name", "slug", "bio")
 
 @field("Author", "portrait")
 def _portrait(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    inner = use(c, asked.sets)
-    return lambda row, reading: used(inner, row.portrait_media_id, row.portrait, reading)
+    uses = Uses(c, asked.sets)
+    return lambda row, reading: uses.of(row.portrait_media_id, row.portrait, reading)
 
 
 # ---------------------------------------------------------------- their stories
