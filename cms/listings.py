@@ -210,6 +210,21 @@ async def rebuild() -> None:
     )
 
 
+async def miscounted() -> list[tuple[str, int, int]]:
+    """What is counted of live stories, how many are kept of it, and how many there are; only where the two differ."""
+    wanted = _WANTED.format(table="live", sort=_SORTS["live"], condition="true")
+    rows = await _fetch(
+        "select 'stories' || coalesce(' under ' || coalesce(t.name, a.name, s.name), ''), "
+        "coalesce(k.n, 0), coalesce(c.n, 0) from term_count k "
+        f"full join (select term_id, count(*) as n from ({wanted}) w group by term_id "
+        f"union all select '{EVERY}', count(*) from live having count(*) > 0) c using (term_id) "
+        "left join tag t on t.id = term_id left join author a on a.id = term_id left join section s on s.id = term_id "
+        "where k.n is distinct from c.n order by 1, term_id",
+        [],
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def _under_term(columns: _Columns) -> str:
     joined = columns.source.split(" join ", 1)
     rest = f" join {joined[1]}" if len(joined) > 1 else ""

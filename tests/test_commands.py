@@ -51,6 +51,7 @@ def run(url: str, *arguments: str, given: str = "") -> subprocess.CompletedProce
         ["token", "create"],
         ["import", "page"],
         ["reindex"],
+        ["recount"],
         ["demo"],
         ["user"],
         ["token"],
@@ -240,3 +241,42 @@ async def test_reindex_makes_the_derived_tables_again(db: None, database_url: st
     done = run(database_url, "reindex")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sorted(map(tuple, (await client.execute_query(rows))[1])) == before
+
+
+async def test_R27_recount_says_what_was_counted_wrongly_and_puts_it_right(db: None, database_url: str) -> None:
+    section = await taxonomy.create_section(SYSTEM, name="World")
+    for n in range(2):
+        story = {"headline": f"Conflict {n}", "section_id": section.id, "tag_names": ["Peace"]}
+        head = await articles.create(SYSTEM, story)
+        await workflow.transition(SYSTEM, head.article_id, Transition.PUBLISH)
+    client = connections.get("default")
+
+    async def kept() -> list[tuple[str, int]]:
+        counts = "select term_id::text as what, n from term_count union all select word, stories from live_word"
+        listed = "select term_id::text, count(*) from live_term group by 1"
+        return [tuple(row) for row in (await client.execute_query(f"{counts} union all {listed} order by 1, 2"))[1]]
+
+    before = await kept()
+    done = run(database_url, "recount")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "0 were wrong\n")
+    assert await kept() == before
+    for change in (
+        "update term_count set n = 7 where term_id = '00000000-0000-0000-0000-000000000000'",
+        "delete from live_term where term_id = (select id from tag)",  # and so its count
+        "update term_count set n = 1 where term_id = (select id from section)",
+        "update live_word set stories = 5 where word = 'peace'",
+        "insert into live_word (word, stories) values ('nowhere', 1)",
+        "delete from live_word where word = 'conflict'",
+    ):
+        await client.execute_query(change)
+    done = run(database_url, "recount")
+    assert (done.returncode, done.stderr) == (0, "6 were wrong\n")
+    assert done.stdout.splitlines() == [
+        "stories\t7\t2",
+        "stories under Peace\t0\t2",
+        "stories under World\t1\t2",
+        "stories with the word conflict\t0\t2",
+        "stories with the word nowhere\t1\t0",
+        "stories with the word peace\t5\t2",
+    ]
+    assert await kept() == before

@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 import pytest
 
-from cms import listings, permissions
+from cms import ids, listings, permissions
 from cms.feeds import channels, sitemaps
 from cms.models import Article, Head, Live, Tag
 from cms.permissions import Perspective
@@ -39,6 +39,7 @@ from tests.worlds import (
 
 _QUICK, _LONG = 120, 500
 _ODD = 40
+_TRIES = 20
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -95,31 +96,23 @@ async def two_worlds(stage: Stage, viewer: str) -> AsyncIterator[tuple[World, Wo
 
 
 async def first_difference(
-    first: World,
-    second: World,
-    viewer: str,
-    documents: list[str],
-    *,
-    told: Callable[[Answer], object] = lambda answer: answer,
+    first: World, second: World, viewer: str, documents: list[str]
 ) -> tuple[str, bytes, bytes] | None:
     for document in documents:
         ours, theirs = await first.ask(viewer, document), await second.ask(viewer, document)
-        if told(ours) != told(theirs):
+        for _ in range(_TRIES if _is_of_several_errors(ours) or _is_of_several_errors(theirs) else 0):
+            if ours == theirs:
+                break
+            ours, theirs = await first.ask(viewer, document), await second.ask(viewer, document)
+        if ours != theirs:
             return document, ours[2], theirs[2]
     return None
 
 
-def without_errors_of_one_null(answer: Answer) -> object:
-    """Of several errors under one null those are told that came first, which is a matter of time and of no data.
-
-    Answers with more than one error are compared by their data.
-    """
-    status, headers, body = answer
-    content = orjson.loads(body)
-    if len(content.get("errors", ())) < 2:
-        return answer
-    headers = {name: value for name, value in headers.items() if name != "content-length"}
-    return status, headers, content.get("data")
+def _is_of_several_errors(answer: Answer) -> bool:
+    """Of several errors under one null those are told that came first, which is a matter of time and of no data: asked
+    again, both must come to say the same, byte by byte."""
+    return len(orjson.loads(answer[2]).get("errors", ())) > 1
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
@@ -165,7 +158,7 @@ async def test_L8_a_leak_planted_in_feeds_is_caught(stage: Stage, monkeypatch: p
 async def test_hidden_data_changes_no_answer_in_the_long_run(stage: Stage, viewer: str) -> None:
     async with two_worlds(stage, viewer) as (first, second, words):
         documents = questions(words, count=_LONG, odd=_LONG // 2, seed=2)
-        assert await first_difference(first, second, viewer, documents, told=without_errors_of_one_null) is None
+        assert await first_difference(first, second, viewer, documents) is None
 
 
 async def test_questions_reach_what_is_there(stage: Stage) -> None:
@@ -276,3 +269,15 @@ async def test_a_planted_leak_is_caught(
         documents = [*questions(words, count=5 * _QUICK, odd=0, seed=1), *filters(words), *searches(words)]
         leak(monkeypatch)
         assert await first_difference(first, second, "public", documents) is not None
+
+
+async def test_a_leak_in_one_of_several_errors_is_caught(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though of several errors it may take time to be told the same."""
+    async with two_worlds(stage, "contributor") as (first, second, _):
+        leak_error(monkeypatch)
+        id = ids.encode("Article", stage.cast.stories["trashed"])
+        found = await first_difference(
+            first, second, "contributor", [f'{{ a: article(id: "{id}") {{ id }} b: article(id: "{id}") {{ id }} }}']
+        )
+        assert found is not None
+        assert [len(orjson.loads(body)["errors"]) for body in found[1:]] == [2, 2]

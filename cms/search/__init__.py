@@ -2,7 +2,17 @@
 
 from cms.search.finding import Found, find
 from cms.search.highlight import highlights
-from cms.search.index import byline_changed, drop_live, file_head, file_live, names_changed, rebuild, refile, reindex
+from cms.search.index import (
+    byline_changed,
+    drop_live,
+    file_head,
+    file_live,
+    names_changed,
+    rebuild,
+    recount,
+    refile,
+    reindex,
+)
 from cms.search.query import quote
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "names_changed",
     "quote",
     "rebuild",
+    "recount",
     "refile",
     "reindex",
 ]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -82,11 +83,31 @@ async def rebuild() -> None:
 
 async def reindex() -> None:
     """Make all that is derived from stories again, in a transaction in which nobody else writes one."""
+    async with _while_nobody_writes():
+        await _make_again()
+
+
+async def recount() -> list[tuple[str, int, int]]:
+    """Compare each count that is kept with what it counts, and say where the two differed: what, how many were kept,
+    how many there are. Then all that is derived is made again. Nobody else writes a story meanwhile."""
+    async with _while_nobody_writes():
+        found = [*await listings.miscounted(), *await _miscounted()]
+        if found:
+            await _make_again()
+    return found
+
+
+@asynccontextmanager
+async def _while_nobody_writes() -> AsyncIterator[None]:
     async with transaction():
         await events.lock_public()
         await _fetch("lock table head, live in share mode", [])
-        await listings.rebuild()
-        await rebuild()
+        yield
+
+
+async def _make_again() -> None:
+    await listings.rebuild()
+    await rebuild()
 
 
 async def _file_all(table: str, rows: Sequence[Any], file: Callable[[str, list[UUID]], Awaitable[None]]) -> None:
@@ -241,6 +262,16 @@ async def _recount(ids: Sequence[UUID], counts: Mapping[str, int]) -> None:
         "on conflict (word) do update set stories = live_word.stories + excluded.stories",
         [list(counts), list(counts.values()), list(ids)],
     )
+
+
+async def _miscounted() -> list[tuple[str, int, int]]:
+    rows = await _fetch(
+        "select word, coalesce(k.stories, 0), coalesce(c.stories, 0) from live_word k full join ("
+        "select word, count(*) as stories from live_search, unnest(tsvector_to_array(vector)) word group by word) c "
+        "using (word) where coalesce(k.stories, 0) <> coalesce(c.stories, 0) order by word",
+        [],
+    )
+    return [(f"stories with the word {row[0]}", row[1], row[2]) for row in rows]
 
 
 async def _fetch(sql: str, params: list[Any]) -> list[Any]:
