@@ -31,12 +31,13 @@ class Policy:
 
 
 # The kinds of work there are. A kind's name stands in the database: never change what an old one means.
-TRANSLATIONS, PRUNE, INDEX, RELATE = "translations", "prune", "index", "relate"
+TRANSLATIONS, PRUNE, INDEX, RELATE, PURGE = "translations", "prune", "index", "relate", "purge"
 POLICIES: dict[str, Policy] = {
     TRANSLATIONS: Policy(tries=10, most=timedelta(hours=1)),
     PRUNE: Policy(tries=3, delay=timedelta(minutes=1)),
     INDEX: Policy(tries=10, most=timedelta(hours=1)),
     RELATE: Policy(tries=10, most=timedelta(hours=1)),
+    PURGE: Policy(tries=40, most=timedelta(minutes=2)),  # of more the library could not say how long to wait
 }
 
 
@@ -51,10 +52,15 @@ class Held:
     since: datetime
 
 
-async def enqueue(kind: str, payload: Mapping[str, Any] | None = None, *, once: str | None = None) -> None:
-    """Owe this work, if the transaction that this runs in is committed. once: not again while such a one waits."""
+async def enqueue(
+    kind: str, payload: Mapping[str, Any] | None = None, *, once: str | None = None, after: timedelta | None = None
+) -> None:
+    """Owe this work, if the transaction that this runs in is committed. once: not again while such a one waits or is
+    being done. after: not before so long."""
     async with connections.get("default").acquire_connection() as connection:
-        await _queries(connection).enqueue(kind, orjson.dumps(payload or {}), dedupe_key=once, on_conflict="skip")
+        await _queries(connection).enqueue(
+            kind, orjson.dumps(payload or {}), execute_after=after, dedupe_key=once, on_conflict="skip"
+        )
 
 
 async def work(handlers: Mapping[str, Work], *, hourly: tuple[str, ...] = ()) -> None:

@@ -23,6 +23,11 @@ def _split(value: Any) -> Any:
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[a-z0-9.:\[\]-]+)$")]
 
 
+PurgeUrl = Annotated[
+    str, StringConstraints(pattern=r"^(varnish://[\w.:\[\]-]+|(fastly|cloudflare)://[\w.~%-]+@[\w-]+)$")
+]
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CMS_", frozen=True, extra="ignore")
 
@@ -49,6 +54,11 @@ class Settings(BaseSettings):
     answer_bytes: int = Field(64 * 1024**2, ge=0, description="memory for answers to readers, in bytes; 0 keeps none")
     shared_cache_seconds: int = Field(
         0, ge=0, description="how long caches before us may keep answers to readers without asking; purge them by key"
+    )
+    purge_urls: Annotated[tuple[PurgeUrl, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (),
+        description="caches before us that are told what has changed, with commas between: varnish://host:port, "
+        "fastly://TOKEN@SERVICE, cloudflare://TOKEN@ZONE",
     )
     trusted_documents_only: bool = Field(
         False, description="the public is answered documents that `cms documents push` has pushed, and no others"

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from tortoise.exceptions import BaseORMException
 
-from cms import accounts, jobs, media, previews, related, revisions, schedules, search, translations
+from cms import accounts, caches, jobs, media, previews, related, revisions, schedules, search, translations
 
 log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ HANDLERS: dict[str, jobs.Work] = {
     jobs.PRUNE: _prune,
     jobs.INDEX: search.refile,
     jobs.RELATE: related.relate,
+    jobs.PURGE: caches.purge_due,
 }
 
 
@@ -42,6 +43,7 @@ async def _do_jobs() -> None:
 # Every how many seconds, what, and what the log calls a failure.
 _TICKS: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
     (1.0, schedules.publish_due, "schedule.failed"),
+    (0.5, caches.owe, "purge.failed"),
     (1.0, _do_jobs, "jobs.failed"),  # which ends only when it fails
     (2.0, accounts.send_due, "letters.failed"),
     (5.0, media.end_due, "rights.failed"),

@@ -13,7 +13,7 @@ ORDER = """
     checklist listings paths effects | search | likeness | media taxonomy | accounts newsroom | articles |
     related tag_suggestions |
     comments previews queue revisions tagging translations trusted | changes locks routes | publication | workflow |
-    schedules |
+    schedules caches |
     worker importers exporters feeds demo | schema | http | app | cli | migrations
 """
 RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}

@@ -27,6 +27,7 @@ WITHOUT_MODEL = {
     "tag_merge_story",
     "related",
     "unrelated",
+    "cache_purge",
     "tortoise_migrations",
     "pgqueuer",
     "pgqueuer_log",
