@@ -5,7 +5,7 @@ plan. Whatever is not that, or not just so, goes on to the application as if nob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -30,10 +30,10 @@ Key = tuple[int, bytes, bytes, bool]
 Headers = list[tuple[bytes, bytes]]
 
 # Whoever sends one of these is somebody, or wants something, that only the application knows.
-_GO_ON = frozenset(
-    (b"authorization", b"cookie", b"origin", b"transfer-encoding", b"content-encoding", b"expect", b"upgrade")
+_GO_ON = frozenset((b"authorization", b"cookie", b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"))
+_ONCE = frozenset(
+    (b"host", b"content-type", b"content-length", b"accept", b"if-none-match", b"accept-encoding", b"origin")
 )
-_ONCE = frozenset((b"host", b"content-type", b"content-length", b"accept", b"if-none-match", b"accept-encoding"))
 _JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
 _PARAMETERS = frozenset(("query", "documentId", "variables", "operationName", "extensions"))
 _GRAPHQL = b"application/graphql-response+json"
@@ -62,10 +62,13 @@ class Asked(NamedTuple):
 
 
 class Front:
-    """ASGI middleware before the whole application. headers: those that every answer bears."""
+    """ASGI middleware before the whole application. headers: those that every answer bears; cors: and those for pages
+    of an origin."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, headers: Iterable[tuple[str, str]]) -> None:
-        self._app = app
+    def __init__(
+        self, app: ASGIApp, settings: Settings, headers: Iterable[tuple[str, str]], cors: Callable[[bytes], Headers]
+    ) -> None:
+        self._app, self._cors = app, cors
         self._seconds = settings.shared_cache_seconds
         self._trusted_only = settings.trusted_documents_only
         told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
@@ -186,6 +189,8 @@ class Front:
 
     async def _send(self, answer: Answer, seconds: int, given: dict[bytes, bytes], send: Send) -> None:
         headers = self._headers.copy()
+        if b"origin" in given:
+            headers += self._cors(given[b"origin"])
         if answer.ends_at != NEVER:
             seconds = seconds_left(seconds, answer.ends_at)
         headers.append((b"cache-control", caching.control(seconds)))

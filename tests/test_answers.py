@@ -12,12 +12,12 @@ import brotli
 import httpx
 import pytest
 
-from cms import articles, clock, ids, live, newsroom, taxonomy, workflow
+from cms import accounts, articles, clock, ids, live, newsroom, taxonomy, workflow
 from cms.models import ArticleStatus, Role, TokenScope
 from cms.permissions import SYSTEM
 from cms.settings import Settings
 from cms.workflow import Transition
-from schema import delivery, front
+from schema import caching, delivery, front
 from schema.answers import Answer, Answers
 from tests.clients import client
 from tests.conftest import Api
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("db")
 ARTICLE = """query($slug: String) {
   article(slug: $slug) { id headline tags { name } relatedPosts { article { headline } } }
 }"""
+ORIGINS = {"https://news.example": True, "https://other.example": True, "https://evil.example": False, "null": False}
 FRONT = "{ articles { totalCount nodes { headline } } }"
 
 
@@ -292,6 +293,85 @@ async def test_long_answers_are_compressed_as_the_client_can_read_them(reader: h
         if encoding == "br":
             assert b"Many words." in brotli.decompress(raw)
     assert len(etags) == 3
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        (b"", b""),
+        (b"identity", b""),
+        (b"gzip, deflate, br, zstd", b"br"),
+        (b"GZIP", b"gzip"),
+        (b"br;q=0.5, gzip;q=0.8", b"gzip"),
+        (b"br;q=0, gzip", b"gzip"),
+        (b"br;q=0, gzip; q=0", b""),
+        (b"*", b"br"),
+        (b"*;q=0", b""),
+        (b"br;q=0, *", b"gzip"),
+        (b"br;q=nonsense", b""),
+        (b"brotli, xgzip", b""),
+        (b"br," * 100, b""),
+    ],
+)
+def test_the_encoding_is_the_best_that_a_client_takes(accepted: bytes, encoding: bytes) -> None:
+    assert caching.encoding(accepted) == encoding
+
+
+async def test_what_no_plan_answers_is_compressed_too_but_not_what_a_cookie_opens(reader: httpx.AsyncClient) -> None:
+    for number in range(20):
+        await make_article(headline=f"Rain {number}", tag_names=["Rain"], status=ArticleStatus.PUBLISHED)
+    token = await make_token(user=await make_user(Role.EDITOR))
+    asked = {"query": '{ search(query: "rain", first: 20) { nodes { id headline path } } }'}
+    plain = await reader.post("/graphql", json=asked, headers={"accept-encoding": "identity"})
+    assert len(plain.content) > caching.COMPRESSED
+    for accepted, encoding in (("br, gzip", "br"), ("gzip", "gzip")):
+        for headers in ({}, {"authorization": f"Bearer {token}"}):
+            given = {"accept-encoding": accepted, **headers}
+            async with reader.stream("POST", "/graphql", json=asked, headers=given) as response:
+                raw = b"".join([part async for part in response.aiter_raw()])
+            assert response.headers["content-encoding"] == encoding
+            assert int(response.headers["content-length"]) == len(raw) < len(plain.content) / 2
+            assert "Accept-Encoding" in response.headers["vary"]
+        unpacked = await reader.post("/graphql", json=asked, headers={"accept-encoding": accepted})
+        assert unpacked.content == plain.content
+    own = {"x-requested-with": "copydesk", "origin": "http://127.0.0.1:8000", "accept-encoding": "br, gzip"}
+    password = "correct horse battery"
+    await accounts.create_user(SYSTEM, email="ann@post.example", name="Ann", role=Role.EDITOR, password=password)
+    signed_in = await reader.post("/session", json={"email": "ann@post.example", "password": password}, headers=own)
+    assert "copydesk" in reader.cookies, signed_in.text
+    with_cookie = await reader.post("/graphql", json=asked, headers=own)
+    assert with_cookie.content == plain.content
+    assert "content-encoding" not in with_cookie.headers
+
+
+async def test_pages_of_other_sites_are_answered_from_what_is_kept_with_what_lets_them_read_it(
+    feed: live.Feed, configured: Callable[..., None]
+) -> None:
+    configured(CMS_CORS_ORIGINS="https://news.example, https://other.example")
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    given = {"query": ARTICLE, "variables": {"slug": "one"}}
+    async with client() as reader:
+        slow = {each: await reader.post("/graphql", json=given, headers={"origin": each}) for each in ORIGINS}
+        await get(reader, ARTICLE, slug="one")
+        with statements() as seen:
+            fast = {each: await reader.post("/graphql", json=given, headers={"origin": each}) for each in ORIGINS}
+    assert seen == []
+    for origin, allowed in ORIGINS.items():
+        assert fast[origin].headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert sorted(fast[origin].headers.multi_items()) == sorted(slow[origin].headers.multi_items())
+        assert "Origin" in fast[origin].headers["vary"]
+
+
+async def test_what_is_not_kept_is_looked_for_once(reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make_article(headline="One", status=ArticleStatus.PUBLISHED)
+    await get(reader, ARTICLE, slug="other")
+    looked: list[object] = []
+    found = Answers.get
+    monkeypatch.setattr(Answers, "get", lambda self, key: (looked.append(key), found(self, key))[1])
+    await reader.post(
+        "/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}}, headers={"accept-encoding": "identity"}
+    )
+    assert len(looked) == 1
 
 
 async def test_caches_before_us_are_told_keys_that_name_only_what_is_shown(

@@ -4,6 +4,7 @@ are told so, headers that browsers obey are set, and what failed inside is maske
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import orjson
 import structlog
@@ -17,9 +18,9 @@ from schema.errors import BAD_REQUEST, UNAVAILABLE, masked
 _ONCE = ("authorization", "content-length", "content-type", "cookie", "host", "origin", "transfer-encoding")
 _HTML = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
-_METHODS = "GET, POST, PUT, DELETE"
-_ASKED = "authorization, content-type, x-requested-with"
-_TOLD = "etag, location, retry-after, x-query-cost"
+_METHODS = b"GET, POST, PUT, DELETE"
+_ASKED = b"authorization, content-type, x-requested-with"
+_TOLD = b"etag, location, retry-after, x-query-cost"
 _YEAR = 365 * 24 * 3600
 
 log = structlog.get_logger()
@@ -30,8 +31,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._origins = frozenset(settings.cors_origins)
-        self._credentials = settings.cors_credentials
+        self._cors = cors(settings)
         self._always = {**always(settings), "Cache-Control": "private, no-store"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,17 +72,28 @@ class Edge:
         if is_html:
             headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.add_vary_header("Origin")
-        if origin is not None and (origin in self._origins or "*" in self._origins):
-            self._allow(headers, origin)
+        if origin is not None:
+            headers.raw.extend(self._cors(origin.encode("latin-1")))
 
-    def _allow(self, headers: MutableHeaders, origin: str) -> None:
-        headers["Access-Control-Allow-Origin"] = "*" if "*" in self._origins else origin
-        headers["Access-Control-Allow-Methods"] = _METHODS
-        headers["Access-Control-Allow-Headers"] = _ASKED
-        headers["Access-Control-Expose-Headers"] = _TOLD
-        headers["Access-Control-Max-Age"] = "600"
-        if self._credentials:
-            headers["Access-Control-Allow-Credentials"] = "true"
+
+def cors(settings: Settings) -> Callable[[bytes], list[tuple[bytes, bytes]]]:
+    """The headers that let pages of an origin read an answer; none for sites that may not."""
+    origins, credentials = frozenset(settings.cors_origins), settings.cors_credentials
+    anybody = "*" in origins
+    always = [
+        (b"access-control-allow-methods", _METHODS),
+        (b"access-control-allow-headers", _ASKED),
+        (b"access-control-expose-headers", _TOLD),
+        (b"access-control-max-age", b"600"),
+        *([(b"access-control-allow-credentials", b"true")] if credentials else []),
+    ]
+
+    def headers(origin: bytes) -> list[tuple[bytes, bytes]]:
+        if not anybody and origin.decode("latin-1") not in origins:
+            return []
+        return [(b"access-control-allow-origin", b"*" if anybody else origin), *always]
+
+    return headers
 
 
 def always(settings: Settings) -> dict[str, str]:
