@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from cms import database, live, logs, worker
 from cms.http import feeds
-from cms.http.edge import OTHER, Edge, always, cors
+from cms.http.edge import Edge, always, cors
 from cms.http.files import file
 from cms.http.health import health
 from cms.http.server import before_stopping
@@ -44,7 +44,7 @@ def create_app() -> ASGIApp:
         middleware=[Middleware(Edge, settings=settings())],
         lifespan=_lifespan,
     )
-    told = {**always(settings()), "Content-Security-Policy": OTHER, "X-Robots-Tag": "noindex"}
+    told = {**always(settings()), "X-Robots-Tag": "noindex"}
     return Front(app, settings(), told.items(), cors(settings()))
 
 

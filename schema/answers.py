@@ -27,6 +27,9 @@ _MOST_CHANGED = 200_000
 NEVER = float("inf")
 
 
+Head = tuple[tuple[bytes, bytes], ...]
+
+
 class Answer(NamedTuple):
     """body in one encoding. turn: nothing of it had changed by then. ends_at: by the clock, or infinite."""
 
@@ -38,6 +41,8 @@ class Answer(NamedTuple):
     keys: bytes
     tags: bytes = b""  # for caches before us, with spaces between
     encoding: bytes = b""
+    head: Head = ()
+    unchanged: Head = ()  # to whoever has it already
 
 
 def keys_of(reading: Reading) -> bytes:

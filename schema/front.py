@@ -18,7 +18,7 @@ from cms.errors import CMSError
 from cms.permissions import PUBLIC
 from cms.settings import Settings
 from schema import caching, delivery, trusted
-from schema.answers import NEVER, Answer, Answers, ends_at, keys_of, seconds_left, tags_of
+from schema.answers import NEVER, Answer, Answers, Head, ends_at, keys_of, seconds_left, tags_of
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
@@ -26,18 +26,22 @@ from schema.execution import documents, planned, prepared
 from schema.plan import Unplanned, to_json
 from schema.question import check_values
 
-Key = tuple[int, bytes, bytes, bool]
-Headers = list[tuple[bytes, bytes]]
+Key = tuple[int, bytes, bytes, int]
 
-# Whoever sends one of these is somebody, or wants something, that only the application knows.
-_GO_ON = frozenset((b"authorization", b"cookie", b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"))
-_ONCE = frozenset(
-    (b"host", b"content-type", b"content-length", b"accept", b"if-none-match", b"accept-encoding", b"origin")
-)
+# The headers that matter. Whoever sends one that says True is somebody, or wants something, that only the application
+# knows.
+_HEADERS = {
+    **dict.fromkeys((b"authorization", b"cookie"), True),
+    **dict.fromkeys((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"), True),
+    **dict.fromkeys((b"host", b"content-type", b"content-length"), False),
+    **dict.fromkeys((b"accept", b"if-none-match", b"accept-encoding", b"origin"), False),
+}
 _JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
 _PARAMETERS = frozenset(("query", "documentId", "variables", "operationName", "extensions"))
 _GRAPHQL = b"application/graphql-response+json"
-_MOST_URLS = 10_000
+_AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type", _GRAPHQL)
+# Questions that are known by their bytes, so that a hit reads no JSON: how many, and of how many bytes each at most.
+_MOST_QUESTIONS, _SHORT = 8_192, 4_096
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
 
@@ -57,8 +61,8 @@ class Asked(NamedTuple):
     turn: int
 
     def key(self, encoding: bytes) -> Key:
-        """Of its answer in this encoding. Only what is shared bears keys for caches before us."""
-        return self.operation.number, self.packed, encoding, self.seconds > 0
+        """Of its answer in this encoding, whose head says how long caches before us may keep it."""
+        return self.operation.number, self.packed, encoding, self.seconds
 
 
 class Front:
@@ -66,40 +70,51 @@ class Front:
     of an origin."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, headers: Iterable[tuple[str, str]], cors: Callable[[bytes], Headers]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        headers: Iterable[tuple[str, str]],
+        cors: Callable[[bytes], Iterable[tuple[bytes, bytes]]],
     ) -> None:
         self._app, self._cors = app, cors
         self._seconds = settings.shared_cache_seconds
         self._trusted_only = settings.trusted_documents_only
         told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
-        self._headers: Headers = [(name.lower().encode(), value.encode()) for name, value in told]
+        self._head: Head = tuple((name.lower().encode(), value.encode()) for name, value in told)
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
-        self._urls: dict[bytes, Asked] = {}
+        self._questions: dict[str, dict[bytes, Asked]] = {"GET": {}, "POST": {}}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
             given = _given(scope["headers"])
             if given is not None and b"text/event-stream" not in given.get(b"accept", b""):
-                messages = await _body(receive)
+                messages = [await receive()]
+                if messages[0].get("more_body"):
+                    await _rest(messages, receive)
                 found = await self._answer(scope, given, messages, answers)
                 if found is not None:
-                    await self._send(*found, given, send)
+                    await self._send(found, given, send)
                     return
                 receive = _again(messages, receive)
         await self._app(scope, receive, send)
 
     async def _answer(
         self, scope: Scope, given: dict[bytes, bytes], messages: list[Message], answers: Answers
-    ) -> tuple[Answer, int] | None:
-        """With how many seconds caches before us may keep it. None where this is not for us."""
-        if messages[-1]["type"] != "http.request" or messages[-1].get("more_body"):
+    ) -> Answer | None:
+        """None where this is not for us."""
+        last = messages[-1]
+        if last["type"] != "http.request" or last.get("more_body"):
             return None
+        body = last.get("body", b"") if len(messages) == 1 else b"".join(each.get("body", b"") for each in messages)
         try:
-            asked = self._asked(scope, given, b"".join(each.get("body", b"") for each in messages))
+            asked = self._asked(scope, given, body)
             if asked is None or (self._trusted_only and not _is_trusted(asked.text)):
                 return None
-            found = await self._encoded(asked, caching.encoding(given.get(b"accept-encoding", b"")), answers)
-            return found, asked.seconds
+            encoding = caching.encoding(given[b"accept-encoding"]) if b"accept-encoding" in given else b""
+            found = answers.get(asked.key(encoding)) or await self._encoded(asked, encoding, answers)
+            if asked.seconds and found.ends_at != NEVER:
+                found = self._headed(found, seconds_left(asked.seconds, found.ends_at))
+            return found
         except (Unplanned, Refused, BadRequest, CMSError, ValueError):
             return None  # the application can answer it, or say what is wrong
         except Exception:
@@ -109,40 +124,35 @@ class Front:
     # ------------------------------------------------------------ what is asked
 
     def _asked(self, scope: Scope, given: dict[bytes, bytes], body: bytes) -> Asked | None:
-        if scope["method"] == "POST":
+        method = scope["method"]
+        if method == "POST":
             if given.get(b"content-type") not in _JSON_TYPES or len(body) > MAX_PUBLIC_BODY:
                 return None
-            return _of(orjson.loads(body), self._seconds)
-        if scope["method"] != "GET" or body:
+            question = body
+        elif method == "GET" and not body:
+            question = scope["query_string"]
+        else:
             return None
-        query = scope["query_string"]
-        asked = self._urls.get(query)
-        if asked is None or asked.turn != trusted.turn() or documents.known(asked.text) is None:
-            params: dict[str, Any] = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, errors="strict"))
-            for name in ("variables", "extensions"):
-                if name in params:
-                    params[name] = orjson.loads(params[name])
-            asked = _of(params, self._seconds)
-            if asked is not None:
-                if len(self._urls) >= _MOST_URLS:
-                    self._urls.clear()
-                self._urls[query] = asked
+        known = self._questions[method]
+        asked = known.get(question)
+        if asked is None or asked.turn != trusted.turn():
+            asked = _of(orjson.loads(question) if method == "POST" else _params(question), self._seconds)
+            if asked is not None and len(question) <= _SHORT:
+                if len(known) >= _MOST_QUESTIONS:
+                    known.clear()
+                known[question] = asked
         return asked
 
     # ------------------------------------------------------------ the answer
 
     async def _encoded(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
         """The answer in this encoding, where it is long enough for one."""
-        if not encoding or not answers.keeps:
-            return await self._plain(asked, answers)
-        key = asked.key(encoding)
-        found = answers.get(key)
-        if found is None:
-            found = await self._plain(asked, answers)
-            if len(found.body) > caching.COMPRESSED:
-                body, etag = caching.encoded(found.body, encoding), caching.etag_of_encoded(found.etag, encoding)
-                found = found._replace(body=body, etag=etag, encoding=encoding)
-                answers.put(key, found)
+        found = await self._plain(asked, answers)
+        if not encoding or not answers.keeps or len(found.body) <= caching.COMPRESSED:
+            return found
+        body, etag = caching.encoded(found.body, encoding), caching.etag_of_encoded(found.etag, encoding)
+        found = self._headed(found._replace(body=body, etag=etag, encoding=encoding), asked.seconds)
+        answers.put(asked.key(encoding), found)
         return found
 
     async def _plain(self, asked: Asked, answers: Answers) -> Answer:
@@ -183,47 +193,52 @@ class Front:
         data, reading = await planned(ask)
         body = to_json({"data": data})
         if not answers.keeps:
-            return Answer(turn, 0, body, b"", ask.cost, b"")
+            return self._headed(Answer(turn, NEVER, body, b"", ask.cost, b""), asked.seconds)
         tags = caching.keys(tags_of(reading)) if asked.seconds else b""
-        return Answer(turn, ends_at(reading), body, caching.etag(body), ask.cost, keys_of(reading), tags)
+        found = Answer(turn, ends_at(reading), body, caching.etag(body), ask.cost, keys_of(reading), tags)
+        return self._headed(found, asked.seconds)
 
-    async def _send(self, answer: Answer, seconds: int, given: dict[bytes, bytes], send: Send) -> None:
-        headers = self._headers.copy()
-        if b"origin" in given:
-            headers += self._cors(given[b"origin"])
-        if answer.ends_at != NEVER:
-            seconds = seconds_left(seconds, answer.ends_at)
-        headers.append((b"cache-control", caching.control(seconds)))
+    def _headed(self, answer: Answer, seconds: int) -> Answer:
+        """With its head. seconds: in caches before us."""
+        told = [*self._head, (b"cache-control", caching.control(seconds))]
         if answer.etag:
-            headers.append((b"etag", answer.etag))
+            told.append((b"etag", answer.etag))
         if seconds:
-            headers += caching.key_headers(answer.tags)
-        wanted = given.get(b"if-none-match")
-        if wanted is not None and answer.etag and answer.etag in wanted:
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        media_type = _GRAPHQL if _GRAPHQL in given.get(b"accept", b"") else b"application/json"
-        headers.append((b"content-type", media_type))
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-        headers.append((b"x-query-cost", b"%d" % answer.cost))
+            told += caching.key_headers(answer.tags)
+        head = [*told, (b"content-length", b"%d" % len(answer.body)), (b"x-query-cost", b"%d" % answer.cost)]
         if answer.encoding:
-            headers.append((b"content-encoding", answer.encoding))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            head.append((b"content-encoding", answer.encoding))
+        return answer._replace(head=(*head, _AS_JSON), unchanged=tuple(told))
+
+    async def _send(self, answer: Answer, given: dict[bytes, bytes], send: Send) -> None:
+        changed = b"if-none-match" not in given or not answer.etag or answer.etag not in given[b"if-none-match"]
+        head = answer.head if changed else answer.unchanged
+        if changed and b"accept" in given and _GRAPHQL in given[b"accept"]:
+            head = (*head[:-1], _AS_GRAPHQL)
+        if b"origin" in given:
+            head = (*self._cors(given[b"origin"]), *head)
+        await send({"type": "http.response.start", "status": 200 if changed else 304, "headers": head})
+        await send({"type": "http.response.body", "body": answer.body if changed else b""})
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
     """The headers that matter to us; None where there is one for the application alone, or two of one."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in _GO_ON:
-            return None
-        if name in _ONCE:
-            if name in found:
+        goes_on = _HEADERS.get(name)
+        if goes_on is not None:
+            if goes_on or name in found:
                 return None
             found[name] = value
     return found
+
+
+def _params(query: bytes) -> dict[str, Any]:
+    params: dict[str, Any] = dict(parse_qsl(query.decode("ascii"), strict_parsing=True, errors="strict"))
+    for name in ("variables", "extensions"):
+        if name in params:
+            params[name] = orjson.loads(params[name])
+    return params
 
 
 def _is_trusted(text: str) -> bool:
@@ -260,17 +275,15 @@ def _only_persists(extensions: Any) -> bool:
     return type(extensions) is dict and extensions.keys() == {"persistedQuery"}
 
 
-async def _body(receive: Receive) -> list[Message]:
-    """The messages of a body, up to the last, or to one that shows that it is too large or too slow for us."""
-    messages = [await receive()]
-    if messages[0].get("more_body"):
-        size = len(messages[0].get("body", b""))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BODY_SECONDS):
-                while messages[-1].get("more_body") and size <= MAX_PUBLIC_BODY:
-                    messages.append(await receive())
-                    size += len(messages[-1].get("body", b""))
-    return messages
+async def _rest(messages: list[Message], receive: Receive) -> None:
+    """Add the messages of a body that has begun, up to the last, or to one that shows that it is too large or too slow
+    for us."""
+    size = len(messages[0].get("body", b""))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_BODY_SECONDS):
+            while messages[-1].get("more_body") and size <= MAX_PUBLIC_BODY:
+                messages.append(await receive())
+                size += len(messages[-1].get("body", b""))
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:

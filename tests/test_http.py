@@ -461,3 +461,10 @@ def _raw(url: str, data: bytes) -> bytes:
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(data)
         return connection.recv(65_536)
+
+
+async def test_H4_json_that_anybody_may_have_bears_what_tells_browsers_that_it_is_json() -> None:
+    async with client() as api:
+        headers = (await api.post("/graphql", json={"query": SITE})).headers
+    assert (headers["x-content-type-options"], headers["content-type"]) == ("nosniff", "application/json")
+    assert not {"content-security-policy", "referrer-policy", "cross-origin-resource-policy"} & headers.keys()

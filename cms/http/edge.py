@@ -17,7 +17,7 @@ from schema.errors import BAD_REQUEST, UNAVAILABLE, masked
 # Two of one of these would let us and a proxy before us read two different requests.
 _ONCE = ("authorization", "content-length", "content-type", "cookie", "host", "origin", "transfer-encoding")
 _HTML = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
-OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_OTHER = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _METHODS = b"GET, POST, PUT, DELETE"
 _ASKED = b"authorization, content-type, x-requested-with"
 _TOLD = b"etag, location, retry-after, x-query-cost"
@@ -31,8 +31,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._cors = cors(settings)
-        self._always = {**always(settings), "Cache-Control": "private, no-store"}
+        self._cors, self._always = cors(settings), always(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,12 +64,11 @@ class Edge:
                 await _answer(dressed, 503 if extensions["code"] == UNAVAILABLE else 500, message, extensions)
 
     def _dress(self, headers: MutableHeaders, origin: str | None) -> None:
-        is_html = headers.get("content-type", "").startswith("text/html")
+        headers.setdefault("Cache-Control", "private, no-store")
         for name, value in self._always.items():
             headers.setdefault(name, value)
-        headers.setdefault("Content-Security-Policy", _HTML if is_html else OTHER)
-        if is_html:
-            headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if not _is_data_for_all(headers):
+            _dress_page(headers)
         headers.add_vary_header("Origin")
         if origin is not None:
             headers.raw.extend(self._cors(origin.encode("latin-1")))
@@ -98,14 +96,24 @@ def cors(settings: Settings) -> Callable[[bytes], list[tuple[bytes, bytes]]]:
 
 def always(settings: Settings) -> dict[str, str]:
     """The headers that every answer bears."""
-    found = {
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
+    found = {"X-Content-Type-Options": "nosniff"}
     if settings.base_url.startswith("https:"):
         found["Strict-Transport-Security"] = f"max-age={_YEAR}"
     return found
+
+
+def _is_data_for_all(headers: MutableHeaders) -> bool:
+    """JSON that anybody may have: no browser makes a page of it, and nothing of it is worth guarding."""
+    return headers["Cache-Control"].startswith("public") and "json" in headers.get("content-type", "json")
+
+
+def _dress_page(headers: MutableHeaders) -> None:
+    is_html = headers.get("content-type", "").startswith("text/html")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Content-Security-Policy", _HTML if is_html else _OTHER)
+    if is_html:
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
 
 
 class _CutOff(Exception):
