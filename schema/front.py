@@ -111,7 +111,7 @@ class Front:
             if asked is None or (self._trusted_only and not _is_trusted(asked.text)):
                 return None
             encoding = caching.encoding(given[b"accept-encoding"]) if b"accept-encoding" in given else b""
-            found = answers.get(asked.key(encoding)) or await self._encoded(asked, encoding, answers)
+            found = answers.get(asked.key(encoding)) or await self._missed(asked, encoding, answers)
             if asked.seconds and found.ends_at != NEVER:
                 found = self._headed(found, seconds_left(asked.seconds, found.ends_at))
             return found
@@ -145,10 +145,12 @@ class Front:
 
     # ------------------------------------------------------------ the answer
 
-    async def _encoded(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
+    async def _missed(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
         """The answer in this encoding, where it is long enough for one."""
-        found = await self._plain(asked, answers)
-        if not encoding or not answers.keeps or len(found.body) <= caching.COMPRESSED:
+        if not encoding or not answers.keeps:
+            return await self._plain(asked, answers)
+        found = answers.get(asked.key(b"")) or await self._plain(asked, answers)
+        if len(found.body) <= caching.COMPRESSED:
             return found
         body, etag = caching.encoded(found.body, encoding), caching.etag_of_encoded(found.etag, encoding)
         found = self._headed(found._replace(body=body, etag=etag, encoding=encoding), asked.seconds)
@@ -156,13 +158,10 @@ class Front:
         return found
 
     async def _plain(self, asked: Asked, answers: Answers) -> Answer:
-        """Kept, or read; those who ask for the same while it is read wait for it, if nothing has changed since."""
-        key = asked.key(b"")
+        """Read; those who ask for the same while it is read wait for it, if nothing has changed since."""
         if not answers.keeps:
             return await self._read(asked, answers)
-        found = answers.get(key)
-        if found is not None:
-            return found
+        key = asked.key(b"")
         turn, flight = self._flights.get(key, (-1, None))
         if flight is not None and turn == answers.turn:
             try:
