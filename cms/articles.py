@@ -127,9 +127,7 @@ async def save_content(
         unbroken = last.autosaved_to == before and last.autosaved_by == _credential(actor)
         return await _fold(actor, article, last, content, since=last.autosaved_from if unbroken else before)
     head = await _save(actor, article, content, number=last.number + 1, message=message, autosave=autosave)
-    await events.record(
-        actor, "article.saved", article_id=article.id, revision=last.number + 1, version=article.version
-    )
+    await events.record(actor, "article.saved", article_id=article.id, revision=last.number + 1)
     return head
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import clock
-from cms.models import Event
+from cms.models import Article, Event
 from cms.permissions import Actor
 
 # Any constant does, as long as it is this one everywhere and for ever.
@@ -36,8 +36,13 @@ async def record(
     at: datetime | None = None,
     **detail: Any,
 ) -> Event:
-    """Write down one thing that happened, in the transaction that made it happen. public: readers can notice it, and
-    effect says how (cms.effects). at: when, where the database's clock has said that already."""
+    """Write down one thing that happened, in the transaction that made it happen, after it was written. public: readers
+    can notice it, and effect says how (cms.effects). at: when, where the database's clock has said that already.
+
+    Events of a story carry the version that it has by then, so that who is told of several knows which is the latest.
+    """
+    if article_id is not None:
+        detail["version"] = await Article.filter(id=article_id).get().values_list("version", flat=True)
     return await Event.create(
         type=type,
         at=at or clock.now(),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import articles, body, clock, events, ids, paths, references, slugs
+from cms import articles, body, clock, events, ids, paths, references, slugs, tagging
 from cms.database import retrying, transaction
 from cms.errors import NotFound
 from cms.models import Article, Author, Head, Media, Revision, Section, SlugKind, Tag, TagName
@@ -139,11 +139,12 @@ async def _standing(revision: Revision) -> tuple[dict[str, Any], list[str]]:
 
 
 async def _standing_tags(wanted: list[UUID], names: Mapping[str, str]) -> tuple[list[UUID], list[str]]:
-    """A tag that was merged into another is found by its name."""
+    """For a tag that is gone stands what it was merged into, or else one that has its name by now."""
     absent = await references.missing("tag", wanted)
     keys = {id: slugs.identity(names[str(id)]) for id in absent if str(id) in names}
-    heirs = {row.key: row.tag_id for row in await TagName.filter(key__in=list(keys.values()))}
-    found = {id: heirs.get(keys.get(id, "")) for id in absent}
+    named = {row.key: row.tag_id for row in await TagName.filter(key__in=list(keys.values()))}
+    heirs = await tagging.heirs(list(absent))
+    found = {id: heirs.get(id) or named.get(keys.get(id, "")) for id in absent}
     lost = [_named("tag", names.get(str(id))) for id in wanted if id in absent and found[id] is None]
     kept = [found[id] if id in absent else id for id in wanted]
     return list(dict.fromkeys(id for id in kept if id is not None)), lost

@@ -119,6 +119,21 @@ async def retag(
     return await articles.update(actor, id, changes, expected_version=head.version)
 
 
+async def heirs(tag_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """What tags that are gone have become by merges, one after another; those that were not merged are absent."""
+    step = (
+        "select {0}.old, m.into_id from {0} "
+        "join tag_merge m on m.tags @> jsonb_build_array(jsonb_build_object('id', {0}.id))"
+    )
+    rows = await _fetch(
+        "with recursive gone as (select id as old, id from unnest($1::uuid[]) id), "
+        f"heir (old, id) as ({step.format('gone')} union {step.format('heir')}) "
+        "select heir.old, heir.id from heir join tag on tag.id = heir.id",
+        list(tag_ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 # ---------------------------------------------------------------- merging
 
 

@@ -195,7 +195,6 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
             public=True,
             effect=effect.json(),
             kind=kind.value,
-            version=article.version,
         )
         return await articles.newest(id)
 
@@ -379,7 +378,6 @@ async def record(actor: Actor, article: Article, name: Transition, wish: Wish, e
         effect=effect.json(corrected=wish.correction is not None) if effect else None,
         at=wish.at,
         status=article.status.value,
-        version=article.version,
         **detail,
         **wish.detail,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -57,11 +58,11 @@ class RedirectRule(Node):
 
     @strawberry.field(description="The old site path.")
     async def path(root: strawberry.Parent[models.Slug], info: Info) -> str:
-        return (await _location(root, info)).rpartition("/")[0] + "/" + root.slug
+        return str(await _location(root, info)).rpartition("/")[0] + "/" + root.slug
 
     @strawberry.field(description="The site path where it stands now.")
     async def location(root: strawberry.Parent[models.Slug], info: Info) -> str:
-        return await _location(root, info)
+        return str(await _location(root, info))
 
     @strawberry.field(description="Whether to remember it.")
     def permanent(root: strawberry.Parent[models.Slug]) -> bool:
@@ -80,22 +81,27 @@ class RedirectConnection(Connection[RedirectRule]):
         return await root.nodes()  # type: ignore[return-value]
 
 
-async def _location(slug: models.Slug, info: Info) -> str:
-    context = info.context
+async def _location(slug: models.Slug, info: Info) -> str | None:
+    """None where what it leads to is gone, which may happen between two statements."""
+    context, key = info.context, slug.target_id
     if slug.kind is models.SlugKind.SECTION:
         tree = await context.tree()
-        return tree.path(tree.by_id[slug.target_id])
+        return tree.path(tree.by_id[key]) if key in tree.by_id else None
     if slug.kind is models.SlugKind.ARTICLE:
-        live = await context.loaders.known(models.Live, slug.target_id)
-        assert live is not None
-        return await context.path(live)
+        live = await context.loaders.known(models.Live, key)
+        return await context.path(live) if live else None
     if slug.kind is models.SlugKind.TAG:
-        tag = await context.loaders.known(models.Tag, slug.target_id)
-        assert tag is not None
-        return paths.tag_path(tag.slug)
-    author = await context.loaders.known(models.Author, slug.target_id)
-    assert author is not None
-    return paths.author_path(author.slug)
+        tag = await context.loaders.known(models.Tag, key)
+        return paths.tag_path(tag.slug) if tag else None
+    author = await context.loaders.known(models.Author, key)
+    return paths.author_path(author.slug) if author else None
+
+
+async def _leading(rows: Sequence[models.Slug | None], info: Info) -> list[models.Slug | None]:
+    """None in the place of those that lead nowhere any more; what the others lead to is known from now on."""
+    found = await asyncio.gather(*(_location(row, info) for row in rows if row))
+    leading = {row.id for row, location in zip(filter(None, rows), found, strict=True) if location is not None}
+    return [row if row and row.id in leading else None for row in rows]
 
 
 Route = Annotated[
@@ -113,7 +119,6 @@ _NODES: dict[str, type[Any]] = {
     "User": models.User,
     "Token": models.Token,
     "Session": models.Session,
-    "RedirectRule": models.Slug,
 }
 
 
@@ -126,6 +131,8 @@ async def _node(info: Info, id: str) -> Any:
         return await info.context.story(key)
     if kind == "Event":
         return await query(info.context.actor, models.Event, info.context.perspective).filter(id=key).first()
+    if kind == "RedirectRule":
+        return (await _leading([await info.context.loaders.visible(models.Slug, key)], info))[0]
     model = _NODES.get(kind)
     return await info.context.loaders.visible(model, key) if model else None
 
@@ -168,6 +175,6 @@ class RoutesQuery:
         )
 
         async def load(keys: list[UUID]) -> list[Any]:
-            return list(await info.context.loaders.visible_each(models.Slug, keys))
+            return list(await _leading(await info.context.loaders.visible_each(models.Slug, keys), info))
 
         return Rows(Listing("slug.id", "slug", where, keys), Paging.of(first, after), load)  # type: ignore[return-value]

@@ -29,7 +29,7 @@ async def test_a_comment_changes_no_version_and_conflicts_with_nobody() -> None:
     await articles.update(SYSTEM, story.article_id, {"dek": "x"}, expected_version=1)
     event = await Event.get(type="article.commented")
     assert (event.actor_id, event.article_id, event.public) == (ann.user_id, story.article_id, False)
-    assert event.detail == {"comment": ids.encode("Comment", comment.id), "mentions": []}
+    assert event.detail == {"comment": ids.encode("Comment", comment.id), "mentions": [], "version": 1}
 
 
 async def test_a_thread_is_resolved_as_one_and_a_reply_opens_it_again() -> None:
@@ -261,4 +261,4 @@ async def test_a_due_time_is_no_version_and_for_editors_to_set() -> None:
     await articles.update_editorial(await make_actor(), story.article_id, {"due_at": at})
     article = await Article.get(id=story.article_id)
     assert (article.due_at, article.version) == (at, 1)
-    assert (await Event.get(type="article.editorial_changed")).detail == {"changed": ["due_at"]}
+    assert (await Event.get(type="article.editorial_changed")).detail == {"changed": ["due_at"], "version": 1}

@@ -134,7 +134,7 @@ async def test_a_correction_of_the_original_marks_its_translations_for_their_edi
     assert (await Article.get(id=french.article_id)).version == version
     events = await Event.filter(type="article.translation_outdated").order_by("number")
     assert {event.article_id for event in events} == {french.article_id, german.article_id}
-    assert events[0].detail == {"original": ids.encode("Article", story.article_id)}
+    assert events[0].detail == {"original": ids.encode("Article", story.article_id), "version": 1}
     await correct(story)
     assert await Event.filter(type="article.translation_outdated").count() == 2
     queue = "{ myQueue { outdatedTranslations { nodes { headline editorial { translationOutdatedAt } } } } }"

@@ -11,13 +11,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from cms import articles, ids, schedules, taxonomy, workflow
+from cms import articles, comments, ids, previews, related, revisions, schedules, tagging, taxonomy, workflow
 from cms.app import create_app
-from cms.models import Article, ArticleStatus, Event, Head, Live, Revision, Role
+from cms.models import Article, ArticleStatus, CorrectionKind, Event, Head, Live, Revision, Role
 from cms.permissions import SYSTEM
 from cms.workflow import Transition, Wish
 from tests.conftest import Api
-from tests.factories import execute, make_actor, make_article, make_author, make_section, publish
+from tests.factories import execute, make_actor, make_article, make_author, make_section, make_tag, publish
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -265,8 +265,38 @@ async def test_R23_events_of_a_story_stand_in_the_order_in_which_they_happened_t
     assert await execute("select text from correction order by published_at") == [
         (f"Corrected {n}.",) for n in range(3)
     ]
-    changes = await Event.filter(article_id=story).exclude(type="article.created").count()
-    assert (await Article.get(id=story)).version == 1 + changes
+    versions = [event.detail["version"] async for event in Event.filter(article_id=story).order_by("number")]
+    assert versions == list(range(1, len(versions) + 1))
+    assert (await Article.get(id=story)).version == len(versions)
+
+
+async def test_R23_every_event_of_a_story_says_which_version_it_is_about(api: Api) -> None:
+    """So that who is told of them in another order knows which to leave."""
+    editor, tag = await make_actor(), await make_tag("Alpha")
+    story = await make_article(editor, tag_ids=[tag], status=ArticleStatus.PUBLISHED)
+    id, other = story.article_id, await make_article(status=ArticleStatus.PUBLISHED)
+    await articles.update_editorial(editor, id, {"note": "A note"})
+    await articles.update(editor, id, {"headline": "Two", "tag_names": []})
+    await revisions.restore(editor, id, story.revision_id)
+    await comments.add(editor, id, text="Why?")
+    await related.exclude(editor, id, other.article_id, excluded=True)
+    await workflow.add_correction(editor, id, kind=CorrectionKind.UPDATE, text="More is known.")
+    await previews.create(editor, story.revision_id)
+    await tagging.merge(editor, [tag], await make_tag("Beta"))
+    told = [(each.type, each.detail.get("version")) async for each in Event.filter(article_id=id).order_by("number")]
+    assert told == [
+        ("article.created", 1),
+        ("article.published", 2),
+        ("article.editorial_changed", 2),
+        ("article.saved", 3),
+        ("article.saved", 4),
+        ("article.restored", 4),
+        ("article.commented", 4),
+        ("article.related_excluded", 4),
+        ("article.corrected", 4),
+        ("preview_link.created", 4),
+        ("article.updated", 4),
+    ]
 
 
 async def test_R23_whoever_has_seen_a_public_event_has_seen_all_of_lower_number() -> None:

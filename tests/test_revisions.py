@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cms import articles, body, clock, ids, revisions, taxonomy, workflow
+from cms import articles, body, clock, ids, revisions, tagging, taxonomy, workflow
 from cms.errors import Conflict, NotFound, TransitionRefused
 from cms.models import Article, ArticleStatus, Event, Head, Live, Media, Revision, Role, TokenScope
 from cms.permissions import SYSTEM
@@ -83,7 +83,7 @@ async def test_restoring_makes_a_new_head_revision_with_the_whole_old_content_an
     assert newest is not None
     assert (newest.number, newest.message) == (3, "Restored revision 1.")
     event = await Event.get(type="article.restored")
-    assert (event.article_id, event.detail) == (id, {"revision": 1, "left_out": []})
+    assert (event.article_id, event.detail) == (id, {"revision": 1, "left_out": [], "version": 4})
 
 
 async def test_what_is_gone_is_left_out_and_named() -> None:
@@ -135,6 +135,23 @@ async def test_a_slug_that_somebody_took_meanwhile_comes_back_with_a_number() ->
     await save(story, slug="two")
     await make_article(headline="One")
     assert (await revisions.restore(SYSTEM, story.article_id, story.revision_id)).slug == "one-2"
+
+
+async def test_a_tag_that_was_merged_becomes_what_it_was_merged_into_however_often() -> None:
+    """Also of a revision that is not sealed, and so keeps no names."""
+    rain, snow, weather, gone = [await make_tag(name) for name in ("Rain", "Snow", "Weather", "Gone")]
+    story = await make_article(tag_ids=[rain, weather, gone])
+    assert (await Revision.get(id=story.revision_id)).names is None
+    await save(story, tag_ids=[])
+    await tagging.merge(SYSTEM, [rain], snow)
+    await tagging.merge(SYSTEM, [snow], weather)
+    await taxonomy.update_tag(SYSTEM, weather, {"name": "Climate", "aliases": []})
+    nowhere = await make_tag("Nowhere")
+    await tagging.merge(SYSTEM, [gone], nowhere)
+    await taxonomy.delete_tag(SYSTEM, nowhere)
+    head = await revisions.restore(SYSTEM, story.article_id, story.revision_id)
+    assert head.tag_ids == [weather]
+    assert (await Revision.get(id=head.revision_id)).message == ("Restored revision 1 without what is gone: a tag.")
 
 
 async def test_restoring_what_stands_already_makes_nothing() -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from cms import articles, newsroom, paths, routes, taxonomy, workflow
 from cms.errors import Invalid
-from cms.models import Article, ArticleStatus, GoneReason, Head, Live, Section
+from cms.models import Article, ArticleStatus, GoneReason, Head, Live, Section, Slug
 from cms.permissions import PUBLIC, SYSTEM, Perspective
 from cms.routes import Gone, Redirect, Route
 from cms.workflow import Transition, Wish
+from schema.loaders import Loaders
 from tests.conftest import Api
-from tests.factories import dump, make_article, make_author, make_section, publish
+from tests.factories import dump, make_article, make_author, make_section, make_token, make_user, publish
 
 PUBLISHED = ArticleStatus.PUBLISHED
 
@@ -280,3 +281,31 @@ async def test_redirects_lists_what_readers_saw_and_no_more(api: Api) -> None:
     assert {(each["path"], each["location"]) for each in found["nodes"]} == {("/one", "/two"), ("/world", "/globe")}
     node = await api("query($id: ID!) { node(id: $id) { __typename id } }", id=found["nodes"][0]["id"])
     assert node["node"] == {"__typename": "RedirectRule", "id": found["nodes"][0]["id"]}
+
+
+async def test_an_old_path_whose_story_goes_while_it_is_read_is_left_out(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the statement that finds the old path and the one that finds the story."""
+    for name in ("one", "two"):
+        story = await make_article(status=PUBLISHED, headline=name)
+        await articles.update(SYSTEM, story.article_id, {"slug": f"{name}-more"})
+        await publish(story.article_id)
+    found = (await api("{ redirects { nodes { id path } } }"))["redirects"]["nodes"]
+    assert [each["path"] for each in found] == ["/two", "/one"]
+    seen = Loaders.visible_each
+
+    async def then_unpublished(self: Loaders, model: Any, keys: Any) -> Any:
+        rows = await seen(self, model, keys)
+        if model is Slug:
+            await workflow.transition(SYSTEM, story.article_id, Transition.UNPUBLISH)
+        return rows
+
+    monkeypatch.setattr(Loaders, "visible_each", then_unpublished)
+    token = await make_token(user=await make_user())
+    answer = await api.answer("{ redirects { nodes { path location } } }", token=token)
+    assert answer == {"data": {"redirects": {"nodes": [{"path": "/one", "location": "/one-more"}]}}}
+    monkeypatch.undo()
+    document = "query($id: ID!) { node(id: $id) { ... on RedirectRule { location } } }"
+    answers = [await api.answer(document, token=token, id=each["id"]) for each in found]
+    assert [each["data"]["node"] for each in answers] == [None, {"location": "/one-more"}]
