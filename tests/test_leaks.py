@@ -238,13 +238,28 @@ async def test_L12_a_new_thing_inherits_nothing_of_a_deleted_one(api: Api) -> No
     assert answer == {"tag": {"articleCount": 0}}
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "TOKEN"}, {"Cookie": "a=b"}, {"X-Preview": "1"}])
-async def test_L17_no_answer_may_be_shared_between_viewers(api: Api, headers: dict[str, str]) -> None:
-    if "Authorization" in headers:
-        headers = {"Authorization": f"Bearer {await make_token(TokenScope.PREVIEW)}"}
+@pytest.mark.parametrize("scheme", ["Bearer PREVIEW", "Bearer READ", "Bearer cms_nobody", "copydesk=nobody"])
+async def test_L17_no_answer_may_be_shared_between_viewers(api: Api, scheme: str) -> None:
+    kind, _, scope = scheme.rpartition(" ")
+    if scope in TokenScope.__members__:
+        scheme = f"{kind} {await make_token(TokenScope(scope))}"
+    headers = {"Authorization" if kind else "Cookie": scheme, "X-Requested-With": "copydesk"}
     response = await api._client.post("/graphql", json={"query": "{ site { name } }"}, headers=headers)
     assert response.headers["cache-control"] == "private, no-store"
     assert {"Authorization", "Cookie"} <= {each.strip() for each in response.headers["vary"].split(",")}
+
+
+async def test_L17_what_nobody_showed_as_a_credential_changes_no_answer(api: Api) -> None:
+    """So what is kept for one reader may be given to all."""
+    asked = [{}, {"Cookie": "a=b"}, {"X-Preview": "1"}, {"X-Forwarded-Host": "evil.example", "X-Original-URL": "/a"}]
+    answers = [
+        await api._client.post("/graphql", json={"query": "{ site { name url } }"}, headers=headers)
+        for headers in asked
+    ]
+    assert {answer.content for answer in answers} == {answers[0].content}
+    for answer in answers:
+        assert answer.headers["cache-control"] == "public, no-cache"
+        assert {"Authorization", "Cookie"} <= {each.strip() for each in answer.headers["vary"].split(",")}
 
 
 def _documents_with_ids() -> Iterator[str]:
