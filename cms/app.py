@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -48,6 +49,22 @@ def create_app() -> ASGIApp:
     return Front(app, settings(), told.items(), cors(settings()))
 
 
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Let the garbage collector look less often, and never at what is here from the start: most of what a request makes
+    dies by itself at its end, and what is kept is much and in no cycles. By default it costs a fourth of the time of a
+    front page."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 class State(TypedDict):
     """What every request finds in its state."""
 
@@ -62,5 +79,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[State]:
         await database.check_migrations()
         async with live.listening() as feed, worker.beside():
             streams = Streams(feed)
-            with delivery.keeping(feed, settings()), trusted.following(feed), before_stopping(streams.close):
+            with (
+                delivery.keeping(feed, settings()),
+                trusted.following(feed),
+                before_stopping(streams.close),
+                _seldom_collecting(),
+            ):
                 yield {"feed": feed, "streams": streams}

@@ -95,9 +95,10 @@ end
 
 
 def load(port: int, wishes: Sequence[Wish], *, connections: int = 16, seconds: float = 4.0) -> Measured:
-    """What wrk measures, after a second of warming up; without wrk, what `measure` does."""
+    """What wrk measures, when everything was asked for once; without wrk, what `measure` does."""
     raw = [_raw(each) for each in wishes]
     size = asyncio.run(_first(port, raw))
+    asyncio.run(_all(port, raw))
     if shutil.which("wrk") is None:
         return asyncio.run(measure(port, lambda n: raw[n % len(raw)], connections=connections, seconds=seconds))
     with tempfile.TemporaryDirectory() as directory:
@@ -121,6 +122,19 @@ async def _first(port: int, raw: Sequence[bytes]) -> int:
         size = await _answer(reader)
         writer.close()
     return size
+
+
+async def _all(port: int, raw: Sequence[bytes]) -> None:
+    waiting = iter(raw)
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for each in waiting:
+            writer.write(each)
+            await _answer(reader)
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(8)))
 
 
 def _line(wish: Wish) -> str:
