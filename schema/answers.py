@@ -18,8 +18,8 @@ from cms.paths import MAX_SLUG
 from schema.plan import Entities, Reading
 
 KEY = 16
-# The list of all stories, and the slugs of tags, authors and lists.
-STORIES, NAMES = b"\0" * KEY, b"\1" + b"\0" * (KEY - 1)
+# The list of all stories, the slugs of tags, authors and lists, and whatever readers see.
+STORIES, NAMES, PUBLIC = (bytes((number,)) + b"\0" * (KEY - 1) for number in range(3))
 # Of what a key costs in memory; of what an answer costs besides its bytes.
 _OVERHEAD = 400
 # So many keys are known to have changed; then everything older is dropped.
@@ -51,6 +51,8 @@ def keys_of(reading: Reading) -> bytes:
     keys.update(STORIES if id is None else _list(id) for _, id in reading.lists)
     if reading.names:
         keys.add(NAMES)
+    if reading.anything:
+        keys.add(PUBLIC)
     return b"".join(sorted(keys))
 
 
@@ -58,6 +60,7 @@ def tags_of(reading: Reading) -> list[str]:
     """The same as caches before us know them (cms.purge). Every answer goes by the site and its sections."""
     found = [f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids]
     found += ["articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists]
+    found += ["public"] if reading.anything else []
     found += [purge.sent(f"slug:{slug}") for slug in reading.slugs if len(slug) <= MAX_SLUG]
     return ["site", "sections", *(("articles", "tags", "authors") if reading.names else ()), *found]
 
@@ -69,7 +72,9 @@ def changed_by(event: Event) -> set[bytes] | None:
         kind, _, rest = key.partition(":")
         if kind in ("site", "sections"):
             return None
-        if kind == "articles":
+        if kind == "public":
+            found.add(PUBLIC)
+        elif kind == "articles":
             found.add(STORIES)
         elif rest.endswith(":articles"):
             found.add(_list(UUID(rest.removesuffix(":articles"))))

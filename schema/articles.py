@@ -292,7 +292,7 @@ _FIRST_FACETS = Annotated[int, described("How many, the commonest first; 0 to 10
 async def _facets(rows: Rows, info: Info, kind: str, model: type[Any], first: int) -> list[tuple[Any, int]]:
     if not 0 <= first <= 100:
         raise Invalid.field("first", "range", "first must be from 0 to 100.")
-    counts = await listings.facet(rows.counted, kind, first)
+    counts = await listings.facet(await rows.counted(), kind, first)
     found = {row.id: row for row in await info.context.loaders.known_many(model, [term for term, _ in counts])}
     return [(found[term], count) for term, count in counts if term in found]
 

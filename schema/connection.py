@@ -31,9 +31,11 @@ class Rows:
         # Here and not where rows are read, so that the connection fails as a whole, with one error.
         self.listing.check(self.paging)
 
-    @property
-    def counted(self) -> Listing:
-        """What totalCount and facets count."""
+    async def count(self) -> int:
+        return await self.listing.count()
+
+    async def counted(self) -> Listing:
+        """What facets count."""
         return self.listing
 
     async def page(self) -> Page:
@@ -101,4 +103,4 @@ class Connection(Generic[T]):
 
     @strawberry.field(description="How many rows the whole list has for this viewer; counted only when asked.")
     async def total_count(root: strawberry.Parent[Rows]) -> int | None:
-        return await root.counted.count()
+        return await root.count()

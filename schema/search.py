@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import strawberry
 
 from cms import search
-from cms.keyset import Paging
+from cms.keyset import Listing, Paging
 from schema import listings
 from schema.articles import Article, ArticleFacets
 from schema.connection import Connection, Rows
@@ -20,16 +20,19 @@ from schema.scalars import After, First, described
 
 @dataclass(eq=False, kw_only=True)
 class Hits(Rows):
-    """Rows of what was found: pages of the ranked, counts of the whole."""
+    """Rows of what was found: each with how many match, and its score."""
 
     found: search.Found
 
-    @property
-    def counted(self) -> Any:
-        return self.found.whole
+    async def count(self) -> int:
+        page = await self.page()
+        return page.rows[0][1] if page.rows else await self.found.count()
+
+    async def counted(self) -> Listing:
+        return await self.found.newest()
 
     async def hits(self) -> list[_Hit]:
-        scores = {row[0]: row[1] for row in (await self.page()).rows}
+        scores = {row[0]: row[-2] for row in (await self.page()).rows}
         nodes = await self.nodes()
         passages = _Passages(self.found, [row for _, row in nodes])
         return [_Hit(cursor, row, scores[row.article_id], i, passages) for i, (cursor, row) in enumerate(nodes)]
@@ -45,7 +48,8 @@ class _Passages:
 
     async def of(self, index: int) -> str | None:
         if self._made is None:
-            self._made = asyncio.ensure_future(search.highlights(self.found.query, self.found.stems, self.rows))
+            shown = [search.Shown(row.locale, row.headline, row.dek, row.text) for row in self.rows]
+            self._made = asyncio.ensure_future(search.highlights(self.found.query, self.found.stems, shown))
         return (await self._made)[index]
 
 
@@ -76,8 +80,8 @@ class SearchEdge:
 
 @strawberry.type(
     description=(
-        "A page of what was found, the best first among the newest 1,000 that match; totalCount and facets are of all "
-        "that match."
+        "A page of what was found: the best first among the newest 1,000 that match. Facets are of these too; "
+        "totalCount is of all that match, 10,000 at most."
     )
 )
 class SearchConnection(Connection[Article]):
@@ -85,7 +89,7 @@ class SearchConnection(Connection[Article]):
     async def edges(root: strawberry.Parent[Hits]) -> list[SearchEdge]:
         return await root.hits()  # type: ignore[return-value]
 
-    @strawberry.field(description="All that match, counted; null where it cannot be.")
+    @strawberry.field(description="The newest 1,000 that match, counted; null where it cannot be.")
     def facets(root: strawberry.Parent[Hits]) -> ArticleFacets | None:
         return root  # type: ignore[return-value]
 

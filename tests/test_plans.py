@@ -131,6 +131,8 @@ class Documents:
                 "String!" if field == "storyList" else "String",
                 chance.choice([*_SLUGS.get(field, ()), chance.choice(self.words.slugs)]),
             )
+        if argument == "query":
+            return self.given("String!", chance.choice(_QUERIES))
         if argument == "path":
             return self.given("String!", chance.choice([*_PATHS, chance.choice(self.words.paths)]))
         if argument == "first":
@@ -156,6 +158,7 @@ _SLUGS = {
     "storyList": ("front", "secret"),
 }
 _PATHS = ("/world/lead-headline", "/lead-headline", "/tag/shared", "/author/ann", "/world", "/europe", "/nothing")
+_QUERIES = ("headline", "lead head", '"second headline" -lead', "shared", "headlnie", "ann", "", "nothing", "x" * 1_001)
 _USES = "__typename @include(if: $yes) @skip(if: $no)"
 _COUNT = 400
 

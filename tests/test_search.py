@@ -37,8 +37,7 @@ async def found(query: str, perspective: Perspective = Perspective.PUBLISHED, ac
     result = await search.find(actor, perspective, query)
     table = "live" if perspective is Perspective.PUBLISHED else "head"
     rows = await execute(
-        f"select f.article_id, h.headline from (select {result.ranked.select}, score from {result.ranked.source} "
-        f"where {result.ranked.where.sql()}) f (article_id, score, again) "
+        f"select f.article_id, h.headline from (select {result.ranked.select}, score from {result.ranked.source}) f "
         f"join {table} h on h.article_id = f.article_id "
         "order by f.score desc, f.article_id desc",
         *result.ranked.where.params,

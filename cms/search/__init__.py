@@ -1,7 +1,7 @@
 """Search: an index of words kept with every story, a query that no text can break, ranking, and what was meant."""
 
 from cms.search.finding import Found, find
-from cms.search.highlight import highlights
+from cms.search.highlight import Shown, highlights
 from cms.search.index import (
     byline_changed,
     drop_live,
@@ -17,6 +17,7 @@ from cms.search.query import quote
 
 __all__ = [
     "Found",
+    "Shown",
     "byline_changed",
     "drop_live",
     "file_head",

@@ -1,10 +1,11 @@
-"""Finding stories: what matches a query, the newest of it ranked, and what was perhaps meant instead."""
+"""Finding stories: the newest that match a query ranked, how many match, and what was perhaps meant instead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,6 @@ from tortoise import connections
 from cms import listings
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Where
-from cms.models import Site
 from cms.permissions import Actor, Perspective
 from cms.search.index import LONGEST_SUGGESTED, SHORTEST_SUGGESTED, near
 from cms.search.query import Part, Query, Stems, parse
@@ -21,38 +21,75 @@ from cms.search.stems import stems_of_any
 
 MAX_QUERY = 1_000
 RANKED = 1_000
+# Of more it is only known that they are as many.
+COUNTED = 10_000
 # After so many days a story counts half as fresh as the newest that was found.
 FRESH_DAYS = 90
 MAX_SUGGESTED = 5
+# Where so many of all stories match, it is less work to look at the newest than to gather all that match.
+_COMMON = 0.25
 
 
 @dataclass(eq=False)
 class Found:
-    """What matches: whole in no order of note, ranked the best of the newest RANKED as rows of (article_id, score)."""
+    """What matches: the newest RANKED of it, the best first, as rows of (article_id, how many match)."""
 
     actor: Actor
     perspective: Perspective
     query: Query
     stems: Stems
     filter: Mapping[str, Any] | None
-    whole: Listing
+    # All that matches, in SQL. asked: the query there. is_common: COUNTED match at least, and many of all.
+    source: str
+    where: Where
+    asked: str
+    is_common: bool
 
     @cached_property
     def ranked(self) -> Listing:
-        table = _TABLES[self.perspective]
-        where = self.whole.where.copy()
-        asked = where.param(self.query.as_tsquery(self.stems) or "")
-        newest = (
-            f"select s.article_id, s.{table.sort} as at, s.vector from {self.whole.source} where {where.sql()} "
-            f"order by s.{table.sort} desc, s.article_id desc limit {RANKED}"
-        )
+        where = self.where.copy()
+        newest = self._newest(where)
+        where.conditions.clear()
         # Freshness is told from the newest that was found and not from the clock: pages of one search fit together.
         days = "extract(epoch from max(at) over () - at) / 86400"
-        score = f"(ts_rank(vector, {asked}::tsquery) * (1 + 1 / (1 + {days} / {FRESH_DAYS})) / 2)::float8"
-        source = f"(select article_id, {score} as score from ({newest}) newest) found"
-        where.conditions.clear()
+        score = f"(ts_rank(vector, {self.asked}) * (1 + 1 / (1 + {days} / {FRESH_DAYS})) / 2)::float8"
+        source = f"(select article_id, matches, {score} as score from ({newest}) newest) found"
         keys = (Key("SCORE", "found.score", float, descending=True), Key("ID", "found.article_id", UUID, True))
-        return Listing("found.article_id, found.score", source, where, keys)
+        return Listing("found.article_id, found.matches", source, where, keys)
+
+    async def count(self) -> int:
+        """How many match, COUNTED at most."""
+        if self.is_common:
+            return COUNTED
+        every = f"select from {self.source} where {self.where.sql()} limit {COUNTED}"
+        return int((await _fetch(f"select count(*) from ({every}) x", self.where.params))[0][0])
+
+    async def newest(self) -> Listing:
+        """The newest RANKED that match, for facets."""
+        if self._ids is None:
+            newest = self._newest(self.where)
+            rows = await _fetch(f"select article_id from ({newest}) x", self.where.params)
+            self._ids = [row[0] for row in rows]
+        content = _TABLES[self.perspective].content
+        where = Where([f"{content}.article_id = any($1)"], [self._ids])
+        return Listing(f"{content}.article_id", content, where, (Key("ID", f"{content}.article_id", UUID),))
+
+    _ids: list[UUID] | None = None
+
+    def _newest(self, where: Where) -> str:
+        """PostgreSQL does not know what it costs to look into a story's words, so that "offset 0" keeps it from finding
+        a way of its own: either from the newest on until enough match, or all that match, through the index."""
+        table = _TABLES[self.perspective]
+        if self.is_common:
+            return (
+                f"select article_id, {table.sort} as at, vector, {COUNTED} as matches from (select * from {table.name} "
+                f"order by {table.sort} desc, article_id desc offset 0) s where {where.sql()} limit {RANKED}"
+            )
+        every = f"select s.article_id, s.{table.sort} as at, s.vector from {self.source} where {where.sql()} offset 0"
+        return (
+            f"select x.*, least(count(*) over (), {COUNTED}) as matches from ({every}) x "
+            f"order by at desc, article_id desc limit {RANKED}"
+        )
 
     async def did_you_mean(self) -> str | None:
         """The query with words that no live story has put right, where that finds anything; else None."""
@@ -67,8 +104,7 @@ class Found:
             text = text[: part.start] + meant[part] + text[part.end :]
         other = await find(self.actor, self.perspective, text, filter=self.filter)
         rows = await _fetch(
-            f"select exists (select from {other.whole.source} where {other.whole.where.sql()})",
-            other.whole.where.params,
+            f"select exists (select from {other.source} where {other.where.sql()} offset 0)", other.where.params
         )
         return text.strip() if rows[0][0] else None
 
@@ -84,16 +120,39 @@ async def find(actor: Actor, perspective: Perspective, text: str, *, filter: Map
         )
     query = parse(text)
     words = query.stemmed()
-    stems = await stems_of_any((await Site.get()).locales, words) if words else {}
+    stems = await stems_of_any(await _locales(), words) if words else {}
     listing = await listings.articles(actor, perspective, filter=filter)
-    where, table = Where(params=list(listing.where.params)), _TABLES[perspective]
-    asked = query.as_tsquery(stems)
+    wanted, table = query.as_tsquery(stems), _TABLES[perspective]
+    where = Where(params=list(listing.where.params))
+    # Not as a value that PostgreSQL could count on when it plans: see Found._newest.
+    asked = f"(select {where.param(wanted or '')}::tsquery)"
     # PostgreSQL leaves out the join where nothing is read through it.
     source = f"{table.name} s left join {table.content} on {listing.select} = s.article_id"
     if listing.where.conditions:
         where.add(f"s.article_id in (select {listing.select} from {listing.rows()})")
-    where.add(f"s.vector @@ {where.param(asked)}::tsquery" if asked else "false")
-    return Found(actor, perspective, query, stems, filter, Listing(listing.select, source, where, listing.keys))
+    where.add(f"s.vector @@ {asked}" if wanted else f"{asked} is null")
+    is_common = len(where.params) == 1 and perspective is Perspective.PUBLISHED and await _is_common(query, stems)
+    return Found(actor, perspective, query, stems, filter, source, where, asked, is_common)
+
+
+async def _locales() -> list[str]:
+    return list((await _fetch("select locales from site", []))[0][0])
+
+
+async def _is_common(query: Query, stems: Stems) -> bool:
+    """Whether for certain COUNTED stories match, and probably a good part of all."""
+    forms = [_forms(part, stems) for part in query.telling(stems)]
+    if not forms or not all(forms) or len(query.wanted) < len(query.parts):
+        return False
+    rows = await _fetch(
+        "select word, stories, (select n from term_count where term_id = $2) from live_word where word = any($1)",
+        [sorted(set().union(*forms)), listings.EVERY],
+    )
+    if not rows or not rows[0][2]:
+        return False
+    stories, every = {row[0]: row[1] for row in rows}, rows[0][2]
+    have = [max(stories.get(form, 0) for form in each) for each in forms]
+    return bool(every - sum(every - n for n in have) >= COUNTED and prod(n / every for n in have) >= _COMMON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +178,7 @@ async def _unknown(parts: Sequence[Part], stems: Stems) -> list[Part]:
         word = part.word
         if word is None or not word.isalpha() or not SHORTEST_SUGGESTED <= len(word) <= LONGEST_SUGGESTED:
             continue
-        forms = [word, *(stems.get(word) or ()), *([part.joined] if part.joined else ())]
+        forms = sorted(_forms(part, stems))
         known = "word = any($1)"
         if part.is_open:
             known += " or (word >= $2 and word < $2 || chr(1114111))"
@@ -130,6 +189,13 @@ async def _unknown(parts: Sequence[Part], stems: Stems) -> list[Part]:
         if not rows[0][0]:
             found.append(part)
     return found[:MAX_SUGGESTED]
+
+
+def _forms(part: Part, stems: Stems) -> set[str]:
+    """What a part of one word is looked for as; nothing for others."""
+    if part.word is None:
+        return set()
+    return {part.word, *(stems.get(part.word) or ()), *([part.joined] if part.joined else ())}
 
 
 async def _nearest(word: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
 
-from cms.models import Content
 from cms.search.query import Part, Query, Stems
 from cms.search.stems import stems
 from cms.search.words import Word, words
@@ -14,43 +15,79 @@ LENGTH = 200
 # Words of a text that could have the same stem as one that was asked for begin like it.
 _ALIKE = 3
 
+Spans = list[tuple[int, int]]
 
-async def highlights(query: Query, known: Stems, stories: Sequence[Content]) -> list[str | None]:
+
+class Shown(NamedTuple):
+    """What of a story can be shown."""
+
+    locale: str
+    headline: str
+    dek: str | None
+    text: str
+
+
+async def highlights(query: Query, known: Stems, stories: Sequence[Shown]) -> list[str | None]:
     """For each story a passage of its dek and text, else its headline; None where only tags or byline match."""
-    return [await _highlight(query, known, story) for story in stories]
+    texts = [(f"{story.dek or ''}\n{story.text}", story.headline) for story in stories]
+    markers = {locale: _Marker(query, known, locale) for locale in {story.locale for story in stories}}
+    for locale, marker in markers.items():
+        await marker.look_at([t for s, both in zip(stories, texts, strict=True) if s.locale == locale for t in both])
+    return [_highlight(markers[s.locale], both) for s, both in zip(stories, texts, strict=True)]
 
 
-async def _highlight(query: Query, known: Stems, story: Content) -> str | None:
-    for text in (f"{story.dek or ''}\n{story.text}", story.headline):
-        if spans := await _spans(query, known, story.locale, text):
-            return _passage(text, spans)
-    return None
+def _highlight(marker: _Marker, texts: Sequence[str]) -> str | None:
+    return next((_passage(text, spans) for text in texts if (spans := marker.spans(text))), None)
 
 
-async def _spans(query: Query, known: Stems, locale: str, text: str) -> list[tuple[int, int]]:
-    """Where the words stand that were asked for, in order, none over another."""
-    found = list(words(text))
-    begins = {part.word[:_ALIKE] for part in query.wanted if part.word}
-    alike = {w.text for w in found if w.text[:_ALIKE] in begins and not (w.is_dense or w.is_symbol)}
-    stemmed = await stems(locale, alike) if alike else {}
-    marked: list[tuple[int, int]] = []
-    for part in query.wanted:
-        forms = {part.word, part.joined, *(known.get(part.word or "") or ())} - {None}
-        if part.word and known.get(part.word, frozenset()) is None:
-            continue
-        texts = {text for text in {w.text for w in found} if text in forms or stemmed.get(text) in forms}
-        if part.word and part.is_open:
-            texts |= {w.text for w in found if w.text.startswith(part.word)}
-        marked += [(w.start, w.end) for w in found if w.text in texts]
-        if not part.word:
-            marked += _phrases(part, found)
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(set(marked)):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+class _Marker:
+    """Marks what was asked for in texts of one language: what stands between spaces is looked at once, however often
+    it comes."""
+
+    def __init__(self, query: Query, known: Stems, locale: str) -> None:
+        self._locale = locale
+        # A word that says nothing is not marked.
+        parts = [part for part in query.wanted if not part.word or known.get(part.word, frozenset()) is not None]
+        self._phrases = [part for part in parts if not part.word]
+        self._asked = {part.word for part in parts if part.word}
+        self._open = tuple(part.word for part in parts if part.word and part.is_open)
+        stems_of = (known.get(part.word or "") or () for part in parts)
+        self._forms = self._asked.union(*stems_of, (part.joined for part in parts if part.joined))
+        self._marked: dict[str, Spans] = {}
+
+    async def look_at(self, texts: Sequence[str]) -> None:
+        """To be called once, with all texts."""
+        runs = {run: list(words(run)) for run in set().union(*map(str.split, texts))}
+        begins = {word[:_ALIKE] for word in self._asked}
+        each = (word for found in runs.values() for word in found if word.text[:_ALIKE] in begins)
+        alike = {word.text for word in each if not (word.is_dense or word.is_symbol)}
+        stemmed = await stems(self._locale, alike) if alike else {}
+        meant = {text for text, stem in stemmed.items() if stem in self._forms} | self._forms
+        for run, found in runs.items():
+            spans = [(w.start, w.end) for w in found if w.text in meant or w.text.startswith(self._open)]
+            if spans:
+                self._marked[run] = spans
+
+    def spans(self, text: str) -> Spans:
+        """Where the words stand that were asked for, in order, none over another."""
+        marked: Spans = []
+        for match in _RUN.finditer(text):
+            for start, end in self._marked.get(match[0], ()):
+                marked.append((match.start() + start, match.start() + end))
+        if self._phrases:
+            found = list(words(text))
+            for part in self._phrases:
+                marked += _phrases(part, found)
+        merged: Spans = []
+        for start, end in sorted(set(marked)):
+            if merged and start < merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        return merged
+
+
+_RUN = re.compile(r"\S+")
 
 
 def _phrases(part: Part, found: list[Word]) -> list[tuple[int, int]]:

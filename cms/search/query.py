@@ -57,11 +57,14 @@ class Query:
         """The words whose stems as_tsquery wants to know."""
         return {text for part in self.parts for text in (part.word, part.joined) if text}
 
+    def telling(self, stems: Stems) -> list[Part]:
+        """What a story must have: the wanted parts without words that say nothing, unless there are no others."""
+        wanted = self.wanted
+        return [part for part in wanted if not (part.word and stems.get(part.word, frozenset()) is None)] or wanted
+
     def as_tsquery(self, stems: Stems) -> str | None:
         """In PostgreSQL's own spelling; None where nothing is looked for."""
-        wanted = self.wanted
-        telling = [part for part in wanted if not (part.word and stems.get(part.word, frozenset()) is None)]
-        conditions = [_condition(part, stems) for part in telling or wanted]
+        conditions = [_condition(part, stems) for part in self.telling(stems)]
         if not conditions:
             return None
         return " & ".join([*conditions, *(f"!{_condition(part, stems)}" for part in self.parts if part.excluded)])

@@ -36,33 +36,52 @@ class Word(NamedTuple):
 def words(text: str) -> Iterator[Word]:
     """Every word of a text, in order."""
     position = 0
+    for match in _RUN.finditer(text):
+        run, start = match[0], match.start()
+        found, places = _known_run(run) if len(run) <= _REMEMBERED else _words_of(run)
+        for word in found:
+            yield Word(word[0], position + word[1], start + word[2], start + word[3], *word[4:])
+        position += places
+
+
+def _words_of(run: str) -> tuple[tuple[Word, ...], int]:
+    """The words of a text without white space, none of which depends on what stands around it, and how many places they
+    take."""
+    found: list[Word] = []
+    position = 0
     chain: list[Word] = []
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(run):
         start, end = match.span()
         if match.lastgroup == "dense":
-            yield from _joined(chain)
+            found += _joined(chain)
             chain = []
-            run = fold(match[0])
-            exact = len(run) == end - start  # else characters were composed: all point at the whole run
-            for i in range(len(run)):
+            dense = fold(match[0])
+            exact = len(dense) == end - start  # else characters were composed: all point at the whole of it
+            for i in range(len(dense)):
                 place = (start + i, min(start + i + 2, end)) if exact else (start, end)
-                yield Word(run[i : i + 2], position + i, *place, is_dense=True)
-            position += len(run)
+                found.append(Word(dense[i : i + 2], position + i, *place, is_dense=True))
+            position += len(dense)
             continue
         folded = fold(match[0])[:MAX_WORD]
         if not folded:
             continue
         word = Word(folded, position, start, end, is_symbol=match.lastgroup == "symbol")
-        goes_on = match[0] == "_" or (chain and start - chain[-1].end == 1 and text[start - 1] in _JOINS)
+        goes_on = match[0] == "_" or (chain and start - chain[-1].end == 1 and run[start - 1] in _JOINS)
         if (word.is_symbol and match[0] != "_") or not goes_on:
-            if len(chain) > 1:
-                yield from _joined(chain)
+            found += _joined(chain)
             chain = []
         if not word.is_symbol:
             chain.append(word)
-        yield word
+        found.append(word)
         position += 1
-    yield from _joined(chain)
+    found += _joined(chain)
+    return tuple(found), position
+
+
+_RUN = re.compile(r"\S+")
+# Longer runs hardly come again.
+_REMEMBERED = 30
+_known_run = lru_cache(maxsize=2**16)(_words_of)
 
 
 @lru_cache(maxsize=2**16)

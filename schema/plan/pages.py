@@ -43,6 +43,7 @@ class Pages(Source):
     """One page of a list of stories, by the section, tag or author whose list it is; None for that of all stories."""
 
     is_marked = True
+    type_name, edge_name = "ArticleConnection", "ArticleEdge"
 
     def __init__(self, c: Compiler, asked: Asked, kind: str) -> None:
         self._arguments, self._kind = c.arguments(asked), kind
@@ -50,7 +51,7 @@ class Pages(Source):
         self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
         self.facets = _Facets(self)
         self.counts_too = False
-        self._build = c.object("ArticleConnection", asked.sets, self)
+        self._build = c.object(self.type_name, asked.sets, self)
 
     def select(self, stories: Stories) -> Stories:
         if self.stories is not None:
@@ -77,6 +78,10 @@ class Pages(Source):
                 order_of(given.get("order_by")),
             )
         return found
+
+    async def whole(self, term_id: UUID | None, reading: Reading) -> Listing:
+        """What is counted."""
+        return await self.wish(reading).listing(term_id)
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
         wish = self.wish(reading)
@@ -145,8 +150,7 @@ class _Counts(Source):
         self._pages = pages
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
-        wish = self._pages.wish(reading)
-        return {key: await (await wish.listing(key)).count() for key in keys}
+        return {key: await (await self._pages.whole(key, reading)).count() for key in keys}
 
 
 class _Beyond(Source):
@@ -167,9 +171,8 @@ class _Facets(Source):
         self._pages = pages
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        wish = self._pages.wish(reading)
         return {
-            (term, kind, first): await listings.facet(await wish.listing(term), kind, first)
+            (term, kind, first): await listings.facet(await self._pages.whole(term, reading), kind, first)
             for term, kind, first in keys
         }
 
@@ -179,6 +182,7 @@ def connection(c: Compiler, asked: Asked, kind: str = "") -> Getter:
     return Pages(c, asked, kind).build
 
 
+@field("SearchConnection", "nodes")
 @field("ArticleConnection", "nodes")
 def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     stories = scope.select(Stories(c, asked.sets))
@@ -190,9 +194,10 @@ def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return get
 
 
+@field("SearchConnection", "edges")
 @field("ArticleConnection", "edges")
 def _edges(c: Compiler, asked: Asked, scope: Pages) -> Getter:
-    inner = c.object("ArticleEdge", asked.sets, scope)
+    inner = c.object(scope.edge_name, asked.sets, scope)
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)
@@ -201,11 +206,13 @@ def _edges(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return get
 
 
+@field("SearchEdge", "cursor")
 @field("ArticleEdge", "cursor")
 def _cursor(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return lambda edge, reading: edge[0].listing.cursor(edge[1])
 
 
+@field("SearchEdge", "node")
 @field("ArticleEdge", "node")
 def _node(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     stories = scope.select(Stories(c, asked.sets))
@@ -226,6 +233,7 @@ def _total_count(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return get
 
 
+@field("SearchConnection", "pageInfo")
 @field("ArticleConnection", "pageInfo")
 def _page_info(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return c.object("PageInfo", asked.sets, scope)
@@ -259,6 +267,7 @@ def _border(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return get
 
 
+@field("SearchConnection", "facets")
 @field("ArticleConnection", "facets")
 def _facets(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     return c.object("ArticleFacets", asked.sets, scope)

@@ -44,6 +44,7 @@ class Reading:
     The answer is as it is as long as nothing happens to the site and its sections, to what it shows, nor to the lists
     of stories that it shows something of, as (kind, id): those of sections, tags and authors; without id, that of all.
     What is not there shows the list of all: it may come. names: it went by slugs, in a filter or of what is not there.
+    anything: whatever readers see may change it.
     """
 
     variables: dict[str, Any]
@@ -53,6 +54,7 @@ class Reading:
     lists: set[tuple[str, UUID | None]] = field(default_factory=set)
     slugs: set[str] = field(default_factory=set)
     names: bool = False
+    anything: bool = False
     gaps: int = 0
     mark: int = 0
     is_marked: bool = True
@@ -123,7 +125,11 @@ class Reading:
         """The answer shows this file, as long as there are rights to it."""
         self.shown["media"].add(file.id)
         if file.expires_at is not None:
-            self.ends_at = file.expires_at if self.ends_at is None else min(self.ends_at, file.expires_at)
+            self.end(file.expires_at)
+
+    def end(self, at: datetime) -> None:
+        """The answer is right until then at most."""
+        self.ends_at = at if self.ends_at is None else min(self.ends_at, at)
 
     async def until_complete(self, build: Any) -> Any:
         for _ in range(_ROUNDS):

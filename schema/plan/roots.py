@@ -8,7 +8,7 @@ from typing import Any
 from cms import routes
 from cms.models import Author, Live, Section, Tag
 from cms.permissions import PUBLIC, Perspective
-from schema.plan import bodies, related, seo, terms  # noqa: F401 - their fields
+from schema.plan import bodies, related, search, seo, terms  # noqa: F401 - their fields
 from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
 from schema.plan.pages import connection
 from schema.plan.reading import Reading, Source
