@@ -98,6 +98,41 @@ async def test_what_was_not_there_is_found_once_it_is(reader: httpx.AsyncClient,
         assert (await get(reader, document, **variables)).json()["data"][name] is None
 
 
+async def test_what_a_search_finds_is_kept_for_half_a_minute_and_until_anything_happens(
+    reader: httpx.AsyncClient, feed: live.Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = """query($q: String!) { search(query: $q) { totalCount didYouMean facets { tags { count tag { name } } }
+        edges { score highlight node { headline } } pageInfo { hasNextPage } } }"""
+
+    async def count(query: str = "harbour") -> int:
+        return int((await get(reader, document, q=query)).json()["data"]["search"]["totalCount"])
+
+    one = (await make_article(headline="Harbour one", tag_names=["a"])).article_id
+    other = (await make_article(headline="Airport")).article_id
+    await publish(one)
+    await publish(other)
+    assert await count() == 1
+    with statements() as seen:
+        assert await count() == 1
+    assert seen == []
+    await articles.update(SYSTEM, other, {"dek": "Not the harbour."})
+    await feed.catch_up()
+    assert await count() == 1
+    await publish(other)
+    await feed.catch_up()
+    assert await count() == 2
+    await workflow.transition(SYSTEM, one, Transition.WITHDRAW, wish=workflow.Wish(notice="Wrong."))
+    await feed.catch_up()
+    assert await count() == 1
+    with statements() as seen:
+        assert await count() == 1
+        later = clock.now() + timedelta(seconds=31)
+        monkeypatch.setattr(clock, "now", lambda: later)
+        assert seen == []
+        assert await count() == 1
+    assert seen != []
+
+
 async def test_a_story_that_comes_appears_where_it_is_related_linked_listed_and_counted(
     reader: httpx.AsyncClient, feed: live.Feed
 ) -> None:

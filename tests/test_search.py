@@ -16,6 +16,7 @@ from cms import articles, clock, newsroom, schedules, search, taxonomy, workflow
 from cms.database import transaction
 from cms.models import ArticleStatus, Role
 from cms.permissions import PUBLIC, SYSTEM, Perspective
+from cms.search import finding
 from cms.search.finding import distance
 from cms.search.query import parse
 from cms.search.words import fold, words
@@ -329,6 +330,59 @@ async def test_pages_filters_counts_and_facets_fit_together(api: Api) -> None:
     assert await api.errors(document, filter={"status": {"in": ["DRAFT"]}}) == ["INVALID"]
 
 
+async def test_both_ways_of_looking_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(12):
+        await story(
+            f"{'Harbour' if number % 4 else 'Airport'} {number}",
+            body={"html": f"<p>{'A tunnel. ' * (number % 3)}Ferries.</p>"},
+        )
+    queries = {
+        "harbour": (True, 9),
+        "harb": (False, 9),  # a word that is not finished may be any
+        "ferries tunnel ": (True, 8),
+        "airport tunnel ": (False, 2),  # one story in six
+        "ferries -tunnel": (False, 4),
+        '"ferries"': (False, 12),
+        "nothing": (False, 0),
+    }
+    for query, (_, count) in queries.items():
+        result = await search.find(PUBLIC, Perspective.PUBLISHED, query)
+        assert (result.is_common, await result.count()) == (False, count), query
+    gathered = {query: await found(query) for query in queries}
+    monkeypatch.setattr(finding, "COUNTED", 3)
+    for query, (is_common, count) in queries.items():
+        result = await search.find(PUBLIC, Perspective.PUBLISHED, query)
+        assert (result.is_common, await result.count()) == (is_common, min(count, 3)), query
+        assert await found(query) == gathered[query], query
+        assert len(gathered[query]) == count
+    drafts = await search.find(SYSTEM, Perspective.DRAFT, "harbour")
+    assert not drafts.is_common and await drafts.count() == 3
+
+
+async def test_of_very_many_the_newest_are_ranked_and_grouped_and_so_many_counted(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = [await make_section("World"), await make_section("Sport")]
+    for number in range(9):
+        await story(f"Harbour {number}", section_id=sections[number // 5])
+    monkeypatch.setattr(finding, "RANKED", 5)
+    monkeypatch.setattr(finding, "COUNTED", 7)
+    document = """query($q: String!, $after: String) { search(query: $q, first: 3, after: $after) { totalCount
+        nodes { headline } pageInfo { hasNextPage endCursor } facets { sections { section { name } count } } } }"""
+    for query in ("harbour", "harbour -zeppelin"):  # from the newest on, and all that match
+        first = (await api(document, q=query))["search"]
+        assert (first["totalCount"], first["pageInfo"]["hasNextPage"]) == (7, True)
+        assert first["facets"] == {
+            "sections": [{"section": {"name": "Sport"}, "count": 4}, {"section": {"name": "World"}, "count": 1}]
+        }
+        rest = (await api(document, q=query, after=first["pageInfo"]["endCursor"]))["search"]
+        assert (rest["totalCount"], rest["pageInfo"]["hasNextPage"]) == (7, False)
+        shown = [node["headline"] for node in first["nodes"] + rest["nodes"]]
+        assert sorted(shown) == [f"Harbour {number}" for number in range(4, 9)]
+        end = (await api(document, q=query, after=rest["pageInfo"]["endCursor"]))["search"]
+        assert (end["nodes"], end["totalCount"]) == ([], 7)
+
+
 async def test_a_highlight_is_safe_html_of_the_passage_that_fits(api: Api) -> None:
     text = "Nothing here. " * 40 + "At last the <b>councillors</b> & the <i>Café</i> owners met. " + "More. " * 60
     await story("Meeting", body={"markdown": text.replace("<b>", "**").replace("</b>", "**")})
@@ -394,19 +448,24 @@ async def test_a_story_of_any_length_is_indexed() -> None:
     assert await found("word100 long") == ["Long"] and await found("again") == ["Repeated"]
 
 
-async def test_a_common_word_is_found_through_the_index_without_reading_stories() -> None:
-    await story("Harbour")
-    result = await search.find(PUBLIC, Perspective.PUBLISHED, "harbour tunnel")
-    async with transaction():
-        await execute("set local enable_seqscan = off")
-        plan = "\n".join(
-            row[0]
-            for row in await execute(
-                f"explain select {result.ranked.select} from {result.ranked.source}", *result.ranked.where.params
+async def test_matches_are_found_through_indexes_without_reading_stories(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        await story(f"Harbour tunnel {number}")
+    for counted, index in ((10_000, "Bitmap Index Scan on live_search_vector"), (1, "live_search_newest")):
+        monkeypatch.setattr(finding, "COUNTED", counted)
+        result = await search.find(PUBLIC, Perspective.PUBLISHED, "harbour tunnel")
+        assert result.is_common is (counted == 1)
+        async with transaction():
+            await execute("set local enable_seqscan = off")
+            await execute("set local enable_sort = off")
+            plan = "\n".join(
+                row[0]
+                for row in await execute(
+                    f"explain select {result.ranked.select} from {result.ranked.source}", *result.ranked.where.params
+                )
             )
-        )
-    assert "Bitmap Index Scan on live_search_vector" in plan
-    assert " on live " not in plan
+        assert index in plan
+        assert " on live " not in plan
 
 
 async def test_a_schedule_is_absent_before_and_found_once_it_fires() -> None:

@@ -77,7 +77,8 @@ def _bodies(entry: Entry) -> list[dict[str, Any]]:
 
 
 def _source(author: Author, site: Site) -> dict[str, str]:
-    role = "author" if author.kind is AuthorKind.PERSON else "provider"
+    # Roles are URIs there.
+    role = f"https://schema.org/{'author' if author.kind is AuthorKind.PERSON else 'provider'}"
     return {"name": author.name, "role": role, "uri": on_site(site, paths.author_path(author.slug))}
 
 

@@ -74,11 +74,26 @@ async def refile(payload: Mapping[str, Any]) -> None:
 
 
 async def rebuild() -> None:
-    """Make the whole index again, in the caller's transaction, in which nobody else may write a story."""
+    """Make the whole index again, in the caller's transaction, in which nobody else may write a story.
+
+    It is made beside the one there is, which can be read until then, and indexed once it is full: far less work.
+    """
+    counts, spelled = Counter[str](), dict[str, str]()
+    for table, sort in _SORTS.items():
+        await _run(_BEGUN, table, sort)
+        rows = await _fetch(f"select article_id from {table} order by {sort}", [])
+        for start in range(0, len(rows), BATCH):
+            found = await vectors(table, [row[0] for row in rows[start : start + BATCH]])
+            await _insert(f"{table}_search_new", table, found)
+            if table == "live":
+                counts.update(lexeme for vector in found.values() for lexeme in vector.places)
+                for vector in found.values():
+                    for word, spelling in vector.spelled.items():
+                        spelled.setdefault(word, spelling)
+        await _run(_READY, table, sort)
     await _fetch("delete from live_word", [])
-    for table in ("live", "head"):
-        await _fetch(f"delete from {table}_search", [])
-        await _file_all(table, await _fetch(f"select article_id from {table} order by 1", []), _file)
+    await _recount([], counts)
+    await _spell(spelled)
 
 
 async def reindex() -> None:
@@ -225,13 +240,47 @@ async def _file(table: str, ids: Sequence[UUID]) -> None:
     if table == "live":
         await _count_words(found)
     sort = _SORTS[table]
+    again = f"on conflict (article_id) do update set {sort} = excluded.{sort}, vector = excluded.vector"
+    await _insert(f"{table}_search", table, found, again)
+
+
+async def _insert(into: str, table: str, found: Mapping[UUID, Vector], again: str = "") -> None:
+    sort = _SORTS[table]
     await _fetch(
-        f"insert into {table}_search (article_id, {sort}, vector) "
+        f"insert into {into} (article_id, {sort}, vector) "
         f"select x.article_id, x.{sort}, v.vector::tsvector from {table} x "
-        "join unnest($1::uuid[], $2::text[]) v (id, vector) on v.id = x.article_id "
-        f"on conflict (article_id) do update set {sort} = excluded.{sort}, vector = excluded.vector",
+        f"join unnest($1::uuid[], $2::text[]) v (id, vector) on v.id = x.article_id {again}",
         [list(found), [str(vector) for vector in found.values()]],
     )
+
+
+# ---------------------------------------------------------------- made anew
+
+_BEGUN = """
+drop table if exists {table}_search_new;
+create table {table}_search_new (like {table}_search including defaults including storage);
+alter table {table}_search_new set (toast_tuple_target = 128)
+"""
+# As migration 0009 makes it.
+_READY = """
+set local maintenance_work_mem = '128MB';
+alter table {table}_search_new add primary key (article_id);
+alter table {table}_search_new add foreign key (article_id) references {table} (article_id) on delete cascade;
+create index {table}_search_new_vector on {table}_search_new using gin (vector) with (fastupdate = off);
+create index {table}_search_new_newest on {table}_search_new ({sort}, article_id);
+drop table {table}_search;
+alter table {table}_search_new rename to {table}_search;
+alter table {table}_search rename constraint {table}_search_new_pkey to {table}_search_pkey;
+alter table {table}_search rename constraint {table}_search_new_article_id_fkey to {table}_search_article_id_fkey;
+alter index {table}_search_new_vector rename to {table}_search_vector;
+alter index {table}_search_new_newest rename to {table}_search_newest;
+analyze {table}_search
+"""
+
+
+async def _run(statements: str, table: str, sort: str) -> None:
+    for statement in statements.format(table=table, sort=sort).split(";"):
+        await _fetch(statement.strip(), [])
 
 
 # ---------------------------------------------------------------- words of live stories
@@ -244,6 +293,11 @@ async def _count_words(found: Mapping[UUID, Vector]) -> None:
     spelled: dict[str, str] = {}
     for vector in found.values():
         spelled = vector.spelled | spelled
+    await _spell(spelled)
+
+
+async def _spell(spelled: Mapping[str, str]) -> None:
+    """Note how words are spelled that were never met before."""
     rows = await _fetch("select word from live_word where word = any($1) and spelling is null", [list(spelled)])
     new = [row[0] for row in rows]
     await _fetch(

@@ -46,7 +46,7 @@ from generate_series(1, $STORIES) n cross join (
             'attrs', jsonb_build_object('id', 'p' || p),
             'content', jsonb_build_array(jsonb_build_object('type', 'text', 'text', {_PARAGRAPH}))))) as body,
         string_agg('<p>' || {_PARAGRAPH} || '</p>', '') as html, string_agg({_PARAGRAPH}, e'\\n\\n') as text
-    from generate_series(1, 25) p) b;
+    from generate_series(1, $PARAGRAPHS) p) b;
 insert into slug (id, kind, locale, slug, target_id, public, created_at)
 select gen_random_uuid(), 'ARTICLE', 'en', 'story-' || n, {_id(ARTICLE, "n")}, true, now()
 from generate_series(1, $STORIES) n;
@@ -67,10 +67,13 @@ select {_id(ARTICLE, "n")}, array[{_id(ARTICLE, "1 + n % $STORIES")}, {_id(ARTIC
 """
 
 
-async def fill(url: str, stories: int) -> None:
+async def fill(url: str, stories: int, *, paragraphs: int = 25) -> None:
     """Write that many live stories into an empty, migrated database; derived tables are for `listings.rebuild`."""
     connection = await asyncpg.connect(url)
-    for statement in (_FILL + _HOMES).replace("$STORIES", str(stories)).split(";\n"):
+    given = {"$STORIES": str(stories), "$PARAGRAPHS": str(paragraphs)}
+    for statement in (_FILL + _HOMES).split(";\n"):
+        for name, value in given.items():
+            statement = statement.replace(name, value)
         await connection.execute(statement)
     await connection.execute("analyze")
     await connection.close()
