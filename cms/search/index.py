@@ -155,23 +155,27 @@ class Vector:
         """found: the words of the text."""
         last = self._end - 2
         for word in found:
-            place = self._end + word.position
-            last = max(last, place)
-            if place > MAX_POSITION or self._bytes > MAX_BYTES:
+            number = self._end + word.position
+            last = max(last, number)
+            if number > MAX_POSITION or self._bytes > MAX_BYTES:
                 break
-            self._add(word.text, f"{place}{weight}")
-            stem = stems.get(word.text)
-            if stem and stem != word.text:
-                self._add(stem, f"{place}{weight}")
-            if word.text not in self.spelled and _is_suggested(word):
-                self.spelled[word.text] = text[word.start : word.end].lower()
+            place, lexeme = f"{number}{weight}", word.text
+            if lexeme not in self.spelled and _is_suggested(word):
+                self.spelled[lexeme] = text[word.start : word.end].lower()
+            self._add(lexeme, place)
+            stem = stems.get(lexeme)
+            if stem and stem != lexeme:
+                self._add(stem, place)
         self._end = last + 2  # so that no phrase goes across
 
     def _add(self, lexeme: str, place: str) -> None:
-        known = self.places.setdefault(lexeme, [])
-        self._bytes += len(place) + 1 if known else len(lexeme.encode()) + 10
-        if len(known) < MAX_POSITIONS:
+        known = self.places.get(lexeme)
+        if known is None:
+            self.places[lexeme] = [place]
+            self._bytes += len(place) + len(lexeme.encode()) + 10
+        elif len(known) < MAX_POSITIONS:
             known.append(place)
+            self._bytes += len(place) + 1
 
     def __str__(self) -> str:
         return " ".join(f"{quote(lexeme)}:{','.join(places)}" for lexeme, places in self.places.items())

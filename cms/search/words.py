@@ -39,8 +39,8 @@ def words(text: str) -> Iterator[Word]:
     for match in _RUN.finditer(text):
         run, start = match[0], match.start()
         found, places = _known_run(run) if len(run) <= _REMEMBERED else _words_of(run)
-        for word in found:
-            yield Word(word[0], position + word[1], start + word[2], start + word[3], *word[4:])
+        for word, place, first, last, dense, joined, symbol in found:
+            yield Word(word, position + place, start + first, start + last, dense, joined, symbol)
         position += places
 
 
