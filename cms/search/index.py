@@ -90,10 +90,12 @@ async def rebuild() -> None:
                 for vector in found.values():
                     for word, spelling in vector.spelled.items():
                         spelled.setdefault(word, spelling)
-        await _run(_READY, table, sort)
+        await _run(_FILLED, table, sort)
     await _fetch("delete from live_word", [])
     await _recount([], counts)
     await _spell(spelled)
+    for table, sort in _SORTS.items():
+        await _run(_TAKEN, table, sort)
 
 
 async def reindex() -> None:
@@ -266,19 +268,22 @@ create table {table}_search_new (like {table}_search including defaults includin
 alter table {table}_search_new set (toast_tuple_target = 128)
 """
 # As migration 0009 makes it.
-_READY = """
+_FILLED = """
 set local maintenance_work_mem = '128MB';
 alter table {table}_search_new add primary key (article_id);
 alter table {table}_search_new add foreign key (article_id) references {table} (article_id) on delete cascade;
 create index {table}_search_new_vector on {table}_search_new using gin (vector) with (fastupdate = off);
 create index {table}_search_new_newest on {table}_search_new ({sort}, article_id);
+analyze {table}_search_new
+"""
+# From here on readers wait, until the transaction ends.
+_TAKEN = """
 drop table {table}_search;
 alter table {table}_search_new rename to {table}_search;
 alter table {table}_search rename constraint {table}_search_new_pkey to {table}_search_pkey;
 alter table {table}_search rename constraint {table}_search_new_article_id_fkey to {table}_search_article_id_fkey;
 alter index {table}_search_new_vector rename to {table}_search_vector;
-alter index {table}_search_new_newest rename to {table}_search_newest;
-analyze {table}_search
+alter index {table}_search_new_newest rename to {table}_search_newest
 """
 
 
