@@ -400,6 +400,17 @@ async def test_a_highlight_is_safe_html_of_the_passage_that_fits(api: Api) -> No
     assert await shown("優先") == ["關於深度<mark>優先</mark>搜尋的入門"]
     assert await shown("script") == ["Council &lt;<mark>script</mark>&gt;"]
     assert await shown("zebra") == [None]
+    await story("Plain", body={"html": "<p>An <i>e-mail</i>, O’Brien’s; हिन्दी में ÉCOLES, tests-e-mails.</p>"})
+    for query, marked in (
+        ("email ", "<mark>e-mail</mark>"),
+        ("obrien ", "<mark>O’Brien’s</mark>"),
+        ("हिन्दी ", "<mark>हिन्दी</mark>"),
+        ("ecole ", "<mark>ÉCOLES</mark>"),
+        ("testing ", "<mark>tests</mark>-e-mails"),
+        ('"e mail" testing', "<mark>tests</mark>"),
+    ):
+        (passage,) = await shown(query)
+        assert passage is not None and marked in passage, query
 
 
 async def test_did_you_mean_offers_words_of_live_stories_as_they_are_spelled(api: Api) -> None:

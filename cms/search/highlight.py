@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cms.search.query import Part, Query, Stems
 from cms.search.stems import stems
-from cms.search.words import Word, words
+from cms.search.words import UNJOINED, Word, fold, words
 
 LENGTH = 200
 # Words of a text that could have the same stem as one that was asked for begin like it.
@@ -54,25 +54,31 @@ class _Marker:
         stems_of = (known.get(part.word or "") or () for part in parts)
         self._forms = self._asked.union(*stems_of, (part.joined for part in parts if part.joined))
         self._marked: dict[str, Spans] = {}
+        self._runs: re.Pattern[str] | None = None
 
     async def look_at(self, texts: Sequence[str]) -> None:
         """To be called once, with all texts."""
-        runs = {run: list(words(run)) for run in set().union(*map(str.split, texts))}
-        begins = {word[:_ALIKE] for word in self._asked}
-        each = (word for found in runs.values() for word in found if word.text[:_ALIKE] in begins)
+        begins = {form[:_ALIKE] for form in self._forms}
+        may_be = re.compile("|".join(map(re.escape, begins))).search if begins else lambda run: None
+        # Most runs are told from their letters alone, written in one or with hyphens.
+        runs = {run for run in set().union(*map(str.split, texts)) if may_be(fold(run).translate(UNJOINED))}
+        known = {run: list(words(run)) for run in runs}
+        each = (word for found in known.values() for word in found if word.text[:_ALIKE] in begins)
         alike = {word.text for word in each if not (word.is_dense or word.is_symbol)}
         stemmed = await stems(self._locale, alike) if alike else {}
         meant = {text for text, stem in stemmed.items() if stem in self._forms} | self._forms
-        for run, found in runs.items():
+        for run, found in known.items():
             spans = [(w.start, w.end) for w in found if w.text in meant or w.text.startswith(self._open)]
             if spans:
                 self._marked[run] = spans
+        if self._marked:
+            self._runs = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, self._marked))})(?!\S)")
 
     def spans(self, text: str) -> Spans:
         """Where the words stand that were asked for, in order, none over another."""
         marked: Spans = []
-        for match in _RUN.finditer(text):
-            for start, end in self._marked.get(match[0], ()):
+        for match in self._runs.finditer(text) if self._runs else ():
+            for start, end in self._marked[match[0]]:
                 marked.append((match.start() + start, match.start() + end))
         if self._phrases:
             found = list(words(text))
@@ -85,9 +91,6 @@ class _Marker:
             else:
                 merged.append((start, end))
         return merged
-
-
-_RUN = re.compile(r"\S+")
 
 
 def _phrases(part: Part, found: list[Word]) -> list[tuple[int, int]]:

@@ -123,6 +123,7 @@ _DENSE_BLOCKS = (
 )  # fmt: skip
 _MEANT = frozenset("%#&@_§")
 _JOINS = frozenset("'’‘ʼ-‐‑_.")
+UNJOINED = str.maketrans(dict.fromkeys(_JOINS))
 
 
 def _classes() -> tuple[str, str, str]:
