@@ -1,8 +1,10 @@
-"""Many large pictures, and very large files, at once: memory stays flat and the API answers (U4, U8)."""
+"""Many large pictures, and very large files, at once: memory stays flat and the API answers (U4, U8). Several servers,
+and one that is killed (R11)."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cms.models import User
+from cms.models import Media, User
 from tests import pictures
 from tests.benchmarks.media import memory_of
 from tests.conftest import Served
@@ -95,3 +97,53 @@ async def test_U8_what_is_more_than_announced_is_cut_off(client: tuple[httpx.Asy
     assert work.result() == 400
     assert most - idle < 64 * 1024**2
     assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.extended
+async def test_two_servers_hand_out_the_same_bytes_of_a_rendition_and_keep_it_once(
+    client: tuple[httpx.AsyncClient, int], database_url: str, tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    http, _ = client
+    other = serve(CMS_DATABASE_URL=database_url, CMS_DATA_DIR=str(tmp_path))
+    url = httpx.URL((await Client(http).send(pictures.encoded(pictures.quarters(1600, 900))))["url"])
+    elsewhere = url.copy_with(port=httpx.URL(other.url).port)
+    answers = await asyncio.gather(*(http.get(each) for _ in range(50) for each in (url, elsewhere)))
+    assert [answer.status_code for answer in answers] == [200] * 100
+    assert len({answer.content for answer in answers}) == 1
+    assert len([path for path in (tmp_path / "media" / "renditions").rglob("*") if path.is_file()]) == 1
+
+
+@pytest.mark.extended
+async def test_R11_a_server_that_is_killed_in_the_middle_of_an_upload_leaves_nothing_half_made(
+    db: None, database_url: str, tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    def files() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "media").rglob("*") if path.is_file())
+
+    variables = {"CMS_DATABASE_URL": database_url, "CMS_DATA_DIR": str(tmp_path)}
+    served = serve(**variables)
+    actor = await make_actor()
+    token = await make_token(user=await User.get(id=actor.user_id))
+    data = pictures.large(24)
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=300) as http:
+        http.base_url = httpx.URL(served.url)
+        upload = await Client(http).ask(CREATE, filename="a.jpg", byteSize=len(data))
+
+        async def half() -> AsyncIterator[bytes]:
+            yield data[: len(data) // 2]
+            served.process.send_signal(signal.SIGKILL)
+            served.process.wait()
+            yield data[len(data) // 2 :]
+
+        with pytest.raises(httpx.TransportError):
+            await http.put(upload["url"], content=half(), headers={"Content-Length": str(len(data))})
+        assert await Media.all().count() == 0
+        assert all("#" in name for name in files())  # what the reconciler takes for a half
+        again = serve(**variables)
+        http.base_url = httpx.URL(again.url)
+        place = httpx.URL(upload["url"]).copy_with(port=httpx.URL(again.url).port)
+        assert (await http.put(place, content=data)).status_code == 204
+        found = await Client(http).ask(FINISH, uploadId=upload["uploadId"])
+        assert (await http.get(httpx.URL(found["url"]).copy_with(port=place.port))).status_code == 200
+    assert await Media.all().count() == 1
+    assert len([name for name in files() if "#" not in name]) == 2  # the original, and the rendition
