@@ -26,7 +26,7 @@ class Hits(Rows):
 
     async def count(self) -> int:
         page = await self.page()
-        return page.rows[0][1] if page.rows else await self.found.count()
+        return page.rows[0][1] if page.rows else await (await self.found.newest()).count()
 
     async def counted(self) -> Listing:
         return await self.found.newest()
@@ -80,8 +80,8 @@ class SearchEdge:
 
 @strawberry.type(
     description=(
-        "A page of what was found: the best first among the newest 1,000 that match. Facets are of these too; "
-        "totalCount is of all that match, 10,000 at most."
+        "A page of what was found: the newest 1,000 stories that match, the best first. totalCount and facets are of "
+        "these, too: 1,000 stands for as many or more."
     )
 )
 class SearchConnection(Connection[Article]):

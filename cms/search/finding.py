@@ -20,26 +20,25 @@ from cms.search.query import Part, Query, Stems, parse
 from cms.search.stems import stems_of_any
 
 MAX_QUERY = 1_000
+# Of more matches, those that are not so new are as if they were not there.
 RANKED = 1_000
-# Of more it is only known that they are as many.
-COUNTED = 10_000
 # After so many days a story counts half as fresh as the newest that was found.
 FRESH_DAYS = 90
 MAX_SUGGESTED = 5
-# Where so many of all stories match, it is less work to look at the newest than to gather all that match.
-_COMMON = 0.25
+# Where so many of all stories probably match, it is less work to look at the newest than to gather all that match.
+_COMMON = 0.15
 
 
 @dataclass(eq=False)
 class Found:
-    """What matches: the newest RANKED of it, the best first, as rows of (article_id, how many match)."""
+    """What matches, the newest RANKED of it: the best first, as rows of (article_id, how many there are)."""
 
     actor: Actor
     perspective: Perspective
     query: Query
     stems: Stems
     filter: Mapping[str, Any] | None
-    # All that matches, in SQL. asked: the query there. is_common: COUNTED match at least, and many of all.
+    # All that matches, in SQL. asked: the query there. is_common: that is probably a good part of all stories.
     source: str
     where: Where
     asked: str
@@ -47,28 +46,18 @@ class Found:
 
     @cached_property
     def ranked(self) -> Listing:
-        where = self.where.copy()
-        newest = self._newest(where)
-        where.conditions.clear()
         # Freshness is told from the newest that was found and not from the clock: pages of one search fit together.
         days = "extract(epoch from max(at) over () - at) / 86400"
         score = f"(ts_rank(vector, {self.asked}) * (1 + 1 / (1 + {days} / {FRESH_DAYS})) / 2)::float8"
-        source = f"(select article_id, matches, {score} as score from ({newest}) newest) found"
+        columns = f"article_id, count(*) over () as matches, {score} as score"
+        source = f"(select {columns} from ({self._newest}) newest) found"
         keys = (Key("SCORE", "found.score", float, descending=True), Key("ID", "found.article_id", UUID, True))
-        return Listing("found.article_id, found.matches", source, where, keys)
-
-    async def count(self) -> int:
-        """How many match, COUNTED at most."""
-        if self.is_common:
-            return COUNTED
-        every = f"select from {self.source} where {self.where.sql()} limit {COUNTED}"
-        return int((await _fetch(f"select count(*) from ({every}) x", self.where.params))[0][0])
+        return Listing("found.article_id, found.matches", source, Where(params=list(self.where.params)), keys)
 
     async def newest(self) -> Listing:
-        """The newest RANKED that match, for facets."""
+        """The same without an order, for counts and facets."""
         if self._ids is None:
-            newest = self._newest(self.where)
-            rows = await _fetch(f"select article_id from ({newest}) x", self.where.params)
+            rows = await _fetch(f"select article_id from ({self._newest}) x", self.where.params)
             self._ids = [row[0] for row in rows]
         content = _TABLES[self.perspective].content
         where = Where([f"{content}.article_id = any($1)"], [self._ids])
@@ -76,20 +65,22 @@ class Found:
 
     _ids: list[UUID] | None = None
 
-    def _newest(self, where: Where) -> str:
+    @property
+    def _newest(self) -> str:
         """PostgreSQL does not know what it costs to look into a story's words, so that "offset 0" keeps it from finding
-        a way of its own: either from the newest on until enough match, or all that match, through the index."""
+        a way of its own: either from the newest on until enough match, or all that match, through the index.
+        ts_delete, which deletes nothing, has the words of a story read once for both their match and their rank."""
         table = _TABLES[self.perspective]
         if self.is_common:
-            return (
-                f"select article_id, {table.sort} as at, vector, {COUNTED} as matches from (select * from {table.name} "
-                f"order by {table.sort} desc, article_id desc offset 0) s where {where.sql()} limit {RANKED}"
+            every = (
+                f"select article_id, {table.sort} as at, ts_delete(vector, '') as vector from {table.name} "
+                f"order by {table.sort} desc, article_id desc offset 0"
             )
-        every = f"select s.article_id, s.{table.sort} as at, s.vector from {self.source} where {where.sql()} offset 0"
-        return (
-            f"select x.*, least(count(*) over (), {COUNTED}) as matches from ({every}) x "
-            f"order by at desc, article_id desc limit {RANKED}"
+            return f"select * from ({every}) s where {self.where.sql()} limit {RANKED}"
+        every = (
+            f"select s.article_id, s.{table.sort} as at, s.vector from {self.source} where {self.where.sql()} offset 0"
         )
+        return f"select * from ({every}) x order by at desc, article_id desc limit {RANKED}"
 
     async def did_you_mean(self) -> str | None:
         """The query with words that no live story has put right, where that finds anything; else None."""
@@ -140,7 +131,7 @@ async def _locales() -> list[str]:
 
 
 async def _is_common(query: Query, stems: Stems) -> bool:
-    """Whether for certain COUNTED stories match, and probably a good part of all."""
+    """Whether probably a good part of all stories match."""
     forms = [_forms(part, stems) for part in query.telling(stems)]
     if not forms or not all(forms) or len(query.wanted) < len(query.parts):
         return False
@@ -152,7 +143,8 @@ async def _is_common(query: Query, stems: Stems) -> bool:
         return False
     stories, every = {row[0]: row[1] for row in rows}, rows[0][2]
     have = [max(stories.get(form, 0) for form in each) for each in forms]
-    return bool(every - sum(every - n for n in have) >= COUNTED and prod(n / every for n in have) >= _COMMON)
+    part = prod(n / every for n in have)
+    return bool(part >= _COMMON and part * every >= RANKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from schema.plan.stories import ID, Stories
 
 # The index follows a change of a name by a job, of which no event tells.
 SECONDS = 30
-# From the end of a row, before the columns of the order: how many match.
+# From the end of a row, whose last columns are those of the order: how many there are.
 _MATCHES, _SCORE = -3, -2
 
 
@@ -71,13 +71,13 @@ class Hits(Pages):
 
 
 class _Matches(Source):
-    """How many match, where no row of the page says so."""
+    """How many there are, where no row of the page says so."""
 
     def __init__(self, hits: Hits) -> None:
         self._hits = hits
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
-        return {None: await (await self._hits.found(reading)).count()}
+        return {None: await (await self._hits.whole(None, reading)).count()}
 
 
 class _Meant(Source):
