@@ -186,8 +186,8 @@ async def test_L13_strange_input_is_no_failure(query: str, variables: dict[str, 
 
 async def test_L13_a_unique_violation_is_a_conflict(db: None) -> None:
     token = await make_token(user=await make_user())
-    query = 'mutation { createTag(input: {name: "Sudan"}) { __typename ... on Problem { code message } } }'
-    first, second = await ask(query, token=token), await ask(query, token=token)
+    query = 'mutation { createTag(input: {name: "%s", slug: "sudan"}) { __typename ... on Problem { code message } } }'
+    first, second = await ask(query % "Sudan", token=token), await ask(query % "The Sudan", token=token)
     assert first["data"]["createTag"]["__typename"] == "Tag"
     assert second["data"]["createTag"]["__typename"] == "Problem"
     assert not INSIDE.search(str(second))
