@@ -15,6 +15,8 @@ COMPRESSED = 1_400
 # Caches cut or refuse heads that are longer; an answer of more things goes when anything changes.
 _MOST_KEYS = 4_000
 _MOST_ACCEPTED = 200
+# The keys of an answer of which it is not said what it shows.
+ANY = b"site public"
 
 
 @lru_cache(1_000)
@@ -27,7 +29,7 @@ def control(seconds: int) -> bytes:
 def keys(tags: Iterable[str]) -> bytes:
     """The keys of an answer (cms.purge), with spaces between."""
     found = " ".join(tags).encode()
-    return found if len(found) <= _MOST_KEYS else b"site public"
+    return found if len(found) <= _MOST_KEYS else ANY
 
 
 def key_headers(keys: bytes) -> list[tuple[bytes, bytes]]:

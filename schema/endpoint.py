@@ -152,7 +152,7 @@ class _Shared(NamedTuple):
     @classmethod
     def of(cls, reading: Reading | None, seconds: int) -> _Shared:
         if reading is None:  # what the resolvers read is not known
-            return cls(seconds, b"site public")
+            return cls(seconds, caching.ANY)
         return cls(seconds_left(seconds, ends_at(reading)), caching.keys(tags_of(reading)))
 
     def headers(self, etag: bytes) -> list[tuple[bytes, bytes]]:

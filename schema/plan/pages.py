@@ -97,7 +97,7 @@ class Pages(Source):
         listing.check(paging)
         stories = self.stories or Stories.bare()
         beside = [stories.sql_found("live"), "live.article_id as story"] if stories.related is not None else []
-        beside += [KEPT_COUNT] if counts else []
+        beside += [_KEPT_COUNT] if counts else []
         sql, params = listing.statement(paging, ", ".join([stories.sql("live"), *beside]))
         if stories.related is not None:
             nothing = ", null" * (len(beside) + len(listing.keys))
@@ -140,7 +140,7 @@ class _KeptCounts(Source):
 
 COUNTS = _KeptCounts()
 # In the statement of a page, whose first parameter is the section, tag or author.
-KEPT_COUNT = "(select n from term_count where term_id = $1)"
+_KEPT_COUNT = "(select n from term_count where term_id = $1)"
 
 
 class _Counts(Source):

@@ -8,10 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from cms import clock, search
-from cms.keyset import Listing, Page, Paging
+from cms.keyset import Listing, Page
 from cms.permissions import PUBLIC, Perspective
-from schema.listings import plain
-from schema.plan.pages import Pages, Wish
+from schema.plan.pages import Pages
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, field
 from schema.plan.stories import ID, Stories
@@ -36,15 +35,6 @@ class Hits(Pages):
         reading.end(clock.now() + timedelta(seconds=SECONDS))
         reading.get(self, None)  # whatever is asked of the page: its arguments must be right
         return self._build(None, reading)
-
-    def wish(self, reading: Reading) -> Wish:
-        found = reading.memory.get(self)
-        if found is None:
-            given = self._arguments(reading)
-            filter = given.get("filter")
-            paging = Paging.of(given.get("first"), given.get("after"))
-            found = reading.memory[self] = Wish(paging, plain(filter) if filter is not None else None, [])
-        return found
 
     async def found(self, reading: Reading) -> search.Found:
         known = reading.memory.get(self.matches)

@@ -70,9 +70,7 @@ class Stories(Source):
         self.related: Stories | None = None
         self.found: Source | None = None
         self.wished = 0
-        build = c.object("Article", sets, self)
-
-        self._build = build
+        self._build = c.object("Article", sets, self)
 
     @classmethod
     def bare(cls) -> Stories:
