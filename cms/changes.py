@@ -289,28 +289,36 @@ _UNDER = (
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """Where things under a section stood, before it was called something else or was moved."""
+    """Where things stood, before a section was called something else or was moved, or before the site had another
+    locale of its own."""
 
-    section: Section
+    section: Section | None
     path: str
     tree: paths.Tree
     site: Site
 
     @classmethod
     async def of(cls, event: Event) -> _Before | None:
-        path = (event.effect or {}).get("path")
+        effect = event.effect or {}
+        if event.type == "site.updated" and "locale" in effect:
+            site = await Site.get()
+            site.locale = effect["locale"]
+            return cls(None, "", await paths.tree(), site)
+        path = effect.get("path")
         section = await Section.get_or_none(id=event.subject_id) if event.type == "section.updated" else None
         return cls(section, path, await paths.tree(), await Site.get()) if section is not None and path else None
 
     async def paths(self, type: str, ids: Sequence[UUID]) -> dict[UUID, str]:
-        if type == "Section":
+        if type == "Section" and self.section is not None:
             now = self.tree.path(self.tree.by_id[self.section.id])
             found = [self.tree.by_id[id] for id in ids if id in self.tree.by_id]
             return {each.id: self.path + self.tree.path(each).removeprefix(now) for each in found}
         if type != "Article":
             return {}
-        slug = self.path.rpartition("/")[2]
-        old = paths.Tree.of([Section(id=self.section.id, name="", slug=slug, position=0)])
+        old = self.tree
+        if self.section is not None:
+            slug = self.path.rpartition("/")[2]
+            old = paths.Tree.of([Section(id=self.section.id, name="", slug=slug, position=0)])
         rows = await Live.filter(article_id__in=list(ids))
         return {row.article_id: paths.article_path(row, old, self.site) for row in rows}
 

@@ -8,6 +8,7 @@ is empty:
     path                        where the event's own subject stood before, where readers saw it
     moved                       its path is another one now
     renamed                     the stories under it say something else of it, or stand elsewhere
+    locale                      the site's own before, where it has another one now
     sections, tags, authors     what a story of the event is filed under, or was; sections with those above them
     heir                        to what the old paths of what was deleted lead now
     slugs                       last parts of paths at which something else is found now

@@ -36,7 +36,8 @@ async def update_site(actor: Actor, changes: Mapping[str, Any]) -> Site:
         pictures = {site.logo_media_id, (changes.get("logo") or {}).get("media_id")}
         async with effects.watching(Things(media=frozenset(each for each in pictures if each))) as effect:
             await _change_site(site, changes)
-        told = effect.json(renamed=(site.name, site.url, site.locale) != before)
+        moved = {"locale": before[2]} if site.locale != before[2] else {}
+        told = effect.json(renamed=(site.name, site.url, site.locale) != before, **moved)
         public = changes.keys() != {"checklist"}
         await events.record(actor, "site.updated", public=public, effect=told, changed=sorted(changes))
         return site
@@ -147,6 +148,8 @@ async def _set_locales(site: Site, changes: Mapping[str, Any]) -> None:
         raise Invalid.field("locales", "taken", f"“{taken.slug}” is the slug of a section or a story.")
     if lost := sorted(used - set(locales)):
         raise Invalid.field("locales", "in_use", f"There are stories in {', '.join(lost)}; keep it among the locales.")
+    if locale != site.locale:
+        site.former_locales = [each for each in (site.locale, *(site.former_locales or ())) if each != locale]
     site.locale, site.locales = locale, locales
 
 

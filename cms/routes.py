@@ -45,13 +45,18 @@ async def route(actor: Actor, perspective: Perspective, path: str) -> Route | No
     if parts[0] in ("tag", "author"):
         return await _term(actor, perspective, parts) if len(parts) == 2 else None
     given = "/" + "/".join(parts)
-    locale, parts = (parts[0], parts[1:]) if parts[0] in site.locales else (site.locale, parts)
+    is_in_locale = parts[0] in site.locales
+    locale, parts = (parts[0], parts[1:]) if is_in_locale else (site.locale, parts)
     if not parts:
         return None
     tree = await paths.tree()
     if locale == site.locale and (found := await _section(tree, parts[-1], given)):
         return found
-    return await _story(actor, perspective, tree, site, locale, parts[-1], given)
+    story = await _story(actor, perspective, tree, site, locale, parts[-1], given)
+    for former in () if story or is_in_locale else site.former_locales or ():
+        if isinstance(moved := await _story(actor, perspective, tree, site, former, parts[-1], given), Redirect):
+            return Redirect(moved.location, permanent=False)  # a story in today's own locale may stand here one day
+    return story
 
 
 def _parts(path: str) -> list[str] | None:

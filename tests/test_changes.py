@@ -123,6 +123,21 @@ async def test_stories_move_with_their_section_page_by_page(api: Api) -> None:
     ]
 
 
+async def test_stories_move_when_the_site_has_another_locale_of_its_own(api: Api) -> None:
+    await newsroom.update_site(SYSTEM, {"locales": ["en", "fr", "de"]})
+    for locale in ("en", "fr", "de"):
+        await make_article(headline="Rain", locale=locale, status=ArticleStatus.PUBLISHED)
+    follower = Follower(api, first=2)
+    await follower.catch_up()
+    await newsroom.update_site(SYSTEM, {"locale": "fr"})
+    found = [each for each in told(await follower.catch_up()) if each[1] == "Article"]
+    assert sorted(found) == [
+        ("REDIRECTED", "Article", "/en/rain", "/rain"),
+        ("REDIRECTED", "Article", "/rain", "/fr/rain"),
+        ("UPDATED", "Article", "/de/rain", None),
+    ]
+
+
 async def test_a_thing_stands_once_on_a_page_as_it_is_now(api: Api) -> None:
     follower = Follower(api)
     await follower.catch_up()

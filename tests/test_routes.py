@@ -309,3 +309,23 @@ async def test_an_old_path_whose_story_goes_while_it_is_read_is_left_out(
     document = "query($id: ID!) { node(id: $id) { ... on RedirectRule { location } } }"
     answers = [await api.answer(document, token=token, id=each["id"]) for each in found]
     assert [each["data"]["node"] for each in answers] == [None, {"location": "/one-more"}]
+
+
+async def test_when_the_site_has_another_locale_of_its_own_old_paths_lead_on(api: Api) -> None:
+    europe = await make_section("Europe")
+    await make_article(status=PUBLISHED, headline="Rain", locale="en", section_id=europe)
+    await make_article(status=PUBLISHED, headline="Neige", locale="fr")
+    await make_article(status=PUBLISHED, headline="Sun", locale="en")
+    await make_article(status=PUBLISHED, headline="Sun", locale="fr")
+    await make_article(headline="Draft", locale="en")
+    assert await answer("/neige") is None
+    await newsroom.update_site(SYSTEM, {"locale": "fr"})
+    assert await answer("/europe/rain") == Redirect("/en/europe/rain", permanent=False)
+    assert await answer("/fr/neige") == Redirect("/neige")
+    found = await answer("/sun")
+    assert isinstance(found, Live) and found.locale == "fr"
+    assert await answer("/draft") is None
+    await newsroom.update_site(SYSTEM, {"locale": "en"})
+    assert isinstance(await answer("/europe/rain"), Live)
+    assert await answer("/neige") == Redirect("/fr/neige", permanent=False)
+    assert await answer("/en/europe/rain") == Redirect("/europe/rain")

@@ -25,6 +25,11 @@ class Site(Model):
     url = fields.TextField(description="absolute, without a slash at its end")
     locale = fields.TextField(description="the site's own; its paths have no locale in front")
     locales: list[str] = ArrayField("text")
+    former_locales: list[str] | None = ArrayField(
+        "text",
+        null=True,
+        description="those that were the site's own before, the latest first; their paths lead on",
+    )
     time_zone = fields.TextField()
     logo_media: fields.ForeignKeyNullableRelation[Media] = fields.ForeignKeyField(
         "cms.Media", related_name=False, null=True, on_delete=fields.RESTRICT
