@@ -247,7 +247,7 @@ def serve(unused_port: int) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(*arguments: str, **variables: str) -> Served:
-        port = unused_port + len(started)
+        port = int(variables.get("CMS_PORT", unused_port + len(started)))
         command = [sys.executable, "-m", "cms.cli", "serve", *arguments]
         process = subprocess.Popen(command, env={**os.environ, "CMS_PORT": str(port), **variables}, text=True)
         started.append(Served(f"http://127.0.0.1:{port}", process))
