@@ -20,8 +20,8 @@ from cms import database, embedded, media
 from cms.media import pictures
 from cms.permissions import SYSTEM
 from cms.settings import Settings, settings
-from tests.benchmarks.__main__ import serving
 from tests.benchmarks.load import measure
+from tests.benchmarks.running import serving
 from tests.pictures import large
 
 SIZES = ((320, 213), (640, 427), (960, 640), (1280, 853), (1920, 1280), (1200, 630))

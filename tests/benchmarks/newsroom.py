@@ -38,7 +38,7 @@ select {_id(REVISION, "n")}, {_id(ARTICLE, "n")}, 1, 'Headline number ' || n || 
     case when n % 3 = 0 then array[null, null]::text[] else array[null]::text[] end,
     array[{_id(TAG, "1 + n % 20")}, {_id(TAG, "21 + n % 180")}, {_id(TAG, "201 + n % 1800")}],
     case when n > 3 then array[{_id(ARTICLE, "n - 1")}, {_id(ARTICLE, "n - 2")}, {_id(ARTICLE, "n - 3")}]
-        else array[]::uuid[] end,
+        else array[{_id(ARTICLE, "n + 1")}, {_id(ARTICLE, "n + 2")}, {_id(ARTICLE, "n + 3")}] end,
     {_id(MEDIA, "1 + n % 5000")}, '{{}}', '{{}}', b.body, b.html, b.text, 1300, array[]::uuid[], array[]::uuid[],
     now() - n * interval '53 minutes', now() - n * interval '53 minutes', {_id(USER, "1")}, false, now()
 from generate_series(1, $STORIES) n cross join (

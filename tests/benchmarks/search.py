@@ -17,9 +17,9 @@ import asyncpg
 
 from cms import database, embedded, search
 from cms.settings import Settings
-from tests.benchmarks.__main__ import serving
 from tests.benchmarks.load import measure, post
 from tests.benchmarks.newsroom import fill
+from tests.benchmarks.running import serving
 
 QUERY = """query($q: String!) { search(query: $q, first: 10) { totalCount
   edges { score highlight node { headline path } } } }"""

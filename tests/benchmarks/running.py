@@ -1,0 +1,130 @@
+"""What the benchmarks run: a PostgreSQL that is filled once, and servers that have the first core to themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from cms import database, embedded, listings
+from cms.settings import Settings
+from tests.benchmarks import relational
+from tests.benchmarks.newsroom import fill
+
+# PostgreSQL's, for every column alike: 100,000 stories fit in memory.
+_TUNED = (
+    "shared_buffers = '2GB'\neffective_cache_size = '8GB'\nrandom_page_cost = 1.1\nmax_wal_size = '8GB'\n"
+    "maintenance_work_mem = '1GB'\nmax_connections = 200\n"
+)
+_START_SECONDS = 60
+
+
+@contextmanager
+def newsroom(stories: int, keep: Path | None = None) -> Iterator[str]:
+    """The url of a database with so many stories; keep: where it is found, or left for the next time."""
+    if (os.cpu_count() or 1) > 1:  # PostgreSQL and the load, which we start, inherit it
+        os.sched_setaffinity(0, set(range(1, os.cpu_count() or 1)))
+    directory = keep or Path(tempfile.mkdtemp(prefix="copydesk-bench-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
+    marker = directory / "stories"
+    try:
+        _tune(directory / "data")
+        with embedded.running(directory / "data", durable=False) as url:
+            if not marker.exists():
+                asyncio.run(_fill(url, stories))
+                marker.write_text(str(stories))
+            elif marker.read_text() != str(stories):
+                raise SystemExit(f"{directory} holds {marker.read_text()} stories, not {stories}")
+            asyncio.run(_migrated(url))
+            yield url
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tune(data: Path) -> None:
+    configuration = data / "postgres/data/postgresql.conf"
+    if not configuration.exists():
+        with embedded.running(data, durable=False):
+            pass
+    if _TUNED not in (told := configuration.read_text()):
+        configuration.write_text(told + _TUNED)
+
+
+async def _fill(url: str, stories: int) -> None:
+    async with database.open(Settings(database_url=url)):
+        await database.migrate()
+        await fill(url, stories)
+        async with database.transaction():
+            await listings.rebuild()
+        await relational.copy(url)
+        connection = await database.connect()
+        await connection.execute("vacuum analyze")
+        await connection.close()
+
+
+async def _migrated(url: str) -> None:
+    async with database.open(Settings(database_url=url)):
+        await database.migrate()
+
+
+@contextmanager
+def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Iterator[int]:
+    """A process on the first core, from when it answers at its port."""
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **variables},
+        preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} … {command[-1]} does not answer")
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def serving(app: str, url: str, *arguments: str, **variables: str) -> Iterator[int]:
+    """The port of one process of uvicorn."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    with started([*command, *arguments], port, {"CMS_DATABASE_URL": url, **postgres(url), **variables}):
+        yield port
+
+
+def postgres(url: str) -> dict[str, str]:
+    """The database as the variables say it that libpq, asyncpg and node's pg know."""
+    parts = urlsplit(url)
+    given = {"PGUSER": parts.username, "PGPASSWORD": parts.password, "PGDATABASE": parts.path.lstrip("/")}
+    host = parse_qs(parts.query).get("host", [parts.hostname])[0]
+    return {
+        name: value for name, value in {**given, "PGHOST": host, "PGPORT": str(parts.port or 5432)}.items() if value
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
