@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import wraps
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, wraps
 from pathlib import Path
 from random import uniform
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connection, get_connections
@@ -60,6 +62,9 @@ INCOMPATIBLE = "_incompatible"
 TRIES = 4
 # How long one statement may take: of a reader; of anybody else, while we serve.
 READER_SECONDS, SERVING_SECONDS = 5, 30
+# Statements that one connection of readers keeps prepared.
+_MOST_PREPARED = 500
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 # Of transactions that migrate. Any number will do that nobody else locks in this database.
 _MIGRATION_LOCK = 0x636D73
 
@@ -198,33 +203,78 @@ async def check_migrations(migrations: str = MIGRATIONS) -> None:
         raise DatabaseUnavailable(f"the database lacks migrations that this release needs ({names}): run `cms migrate`")
 
 
+class _Reader:
+    """One connection that can only read, with the statements that it has prepared: they are few and come again."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self._prepared: dict[str, PreparedStatement] = {}
+
+    @classmethod
+    async def open(cls, credentials: dict[str, Any]) -> _Reader:
+        connection = await asyncpg.connect(**credentials)
+        # asyncpg's own way to make an instant takes longer than all else of a row: the same ones come again and again.
+        await connection.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=_microseconds, decoder=_instant, format="tuple"
+        )
+        return cls(connection)
+
+    async def fetch(self, sql: str, params: Sequence[Any]) -> list[asyncpg.Record]:
+        statement = self._prepared.get(sql)
+        if statement is None:
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            statement = self._prepared[sql] = await self.connection.prepare(sql)
+        try:
+            # PostgreSQL is the first to break it off, if it is there at all.
+            found = await statement.fetch(*params, timeout=READER_SECONDS + 1)
+        except asyncpg.InvalidCachedStatementError:  # a table has changed since
+            self._prepared.clear()
+            found = await self.connection.fetch(sql, *params)
+        return found  # type: ignore[no-any-return]
+
+
 class _Readers:
-    """Connections that can only read, the one used last first. They need no reset: nothing is left behind on them."""
+    """Readers, the one used last first. They need no reset: nothing is left behind on them."""
 
     def __init__(self, credentials: dict[str, Any], most: int) -> None:
-        # Statements are few and come again: planned once each, not for each number of rows.
+        # Statements are planned once each, not for each number of rows.
         settings = {**credentials["server_settings"], "plan_cache_mode": "force_generic_plan"}
         self._credentials = {**credentials, "server_settings": settings}
-        self._idle: list[asyncpg.Connection] = []
+        self._idle: list[_Reader] = []
         self._free = asyncio.Semaphore(most)
 
     async def fetch(self, sql: str, params: Sequence[Any]) -> list[asyncpg.Record]:
-        async with self._free:
-            connection = self._idle.pop() if self._idle else None
-            if connection is None or connection.is_closed():
-                connection = await asyncpg.connect(**self._credentials)
+        async with asyncio.timeout(READER_SECONDS) if self._free.locked() else nullcontext():
+            await self._free.acquire()
+        try:
+            reader = self._idle.pop() if self._idle else None
+            if reader is None or reader.connection.is_closed():
+                reader = await _Reader.open(self._credentials)
             try:
-                found = await connection.fetch(sql, *params)
+                found = await reader.fetch(sql, params)
             except BaseException:
-                connection.terminate()  # what is still under way on it is not waited for
+                reader.connection.terminate()  # what is still under way on it is not waited for
                 raise
-            self._idle.append(connection)
-            return found  # type: ignore[no-any-return]
+            self._idle.append(reader)
+            return found
+        finally:
+            self._free.release()
 
     async def close(self) -> None:
-        for connection in self._idle:
-            await connection.close()
+        for reader in self._idle:
+            await reader.connection.close()
         self._idle.clear()
+
+
+@lru_cache(20_000)
+def _instant(sent: tuple[int]) -> datetime:
+    """sent: as PostgreSQL sends an instant, microseconds since the year 2000."""
+    return _EPOCH + timedelta(microseconds=sent[0])
+
+
+def _microseconds(at: datetime) -> tuple[int]:
+    return ((at - _EPOCH) // timedelta(microseconds=1),)
 
 
 class _Context(TortoiseContext):

@@ -122,14 +122,16 @@ class Listing:
         sql, params = self.statement(paging, self.select)
         return self.page_of(await _fetch(sql, params), paging)
 
-    def statement(self, paging: Paging, select: str) -> tuple[str, list[Any]]:
-        """What reads a page of these columns, and one row more: behind the columns stand those of the order."""
+    def statement(self, paging: Paging, select: str, *, cursors: bool = True) -> tuple[str, list[Any]]:
+        """What reads a page of these columns, and one row more: behind the columns stand those of the order, if the
+        rows are to have cursors."""
         where, limit = self.where.copy(), paging.size + 1
         sorted_by = self.spread.keys if self.spread else self.keys
         for name, cursor, reverse in (("after", paging.after, False), ("before", paging.before, True)):
             if cursor is not None:
                 where.add(_beyond(where, sorted_by, self._decode(name, cursor), reverse))
-        rows = f"select {', '.join((select, *(key.sql for key in self.keys)))} from {self.source}"
+        order = [key.sql for key in self.keys] if cursors else []
+        rows = f"select {', '.join((select, *order))} from {self.source}"
         if self.spread is None:
             sql = f"{rows} where {where.sql()} order by {_order(self.keys, paging.backward)} limit {limit}"
         else:

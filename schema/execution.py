@@ -90,25 +90,23 @@ async def planned(ask: Prepared) -> tuple[Any, Reading]:
     can answer."""
     if not is_reader(ask.actor):
         raise Unplanned("not a reader")
-    with database.reading():
-        async with asyncio.timeout(PUBLIC_SECONDS):
-            for _ in range(_TRIES):
-                try:
-                    data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
-                except Unplanned:
-                    raise
-                except Exception as error:
-                    log.warning("plan.failed", error=type(error).__name__, exc_info=error)
-                    raise Unplanned("failed") from None
-                # It must be of one time: rows and what is kept, and what was answered before on the same connection.
-                if delivery.answers() is None or await delivery.is_current(await reading.newest()):
-                    return data, reading
+    for _ in range(_TRIES):
+        try:
+            data, reading = await ask.operation.plans.read(ask.variables, delivery.entities())
+        except Unplanned:
+            raise
+        except Exception as error:
+            log.warning("plan.failed", error=type(error).__name__, exc_info=error)
+            raise Unplanned("failed") from None
+        # It must be of one time: rows and what is kept, and what was answered before on the same connection.
+        if delivery.answers() is None or await delivery.is_current(await reading.newest()):
+            return data, reading
     raise Unplanned("too much is happening")
 
 
 def is_reader(actor: Actor) -> bool:
     """The public, and those who show that they may read what the public may."""
-    return actor == PUBLIC or (actor.role is None and actor.scopes == {TokenScope.READ})
+    return actor is PUBLIC or actor == PUBLIC or (actor.role is None and actor.scopes == {TokenScope.READ})
 
 
 async def while_waiting(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -22,7 +23,7 @@ from schema.answers import NEVER, Answer, Answers, Head, ends_at, keys_of, secon
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
-from schema.execution import documents, planned, prepared
+from schema.execution import Prepared, documents, planned, prepared
 from schema.plan import Unplanned, to_json
 from schema.question import check_values
 
@@ -48,9 +49,10 @@ _BODY_SECONDS = 1
 log = structlog.get_logger()
 
 
-class Asked(NamedTuple):
+@dataclass(slots=True)
+class Asked:
     """What is asked of which operation. seconds: how long caches before us may keep the answer; turn: of the trusted
-    documents that it was found among."""
+    documents that it was found among; ask: once that has been checked."""
 
     operation: Operation
     text: str
@@ -59,6 +61,7 @@ class Asked(NamedTuple):
     packed: bytes
     seconds: int
     turn: int
+    ask: Prepared | None = None
 
     def key(self, encoding: bytes) -> Key:
         """Of its answer in this encoding, whose head says how long caches before us may keep it."""
@@ -187,8 +190,9 @@ class Front:
 
     async def _read(self, asked: Asked, answers: Answers) -> Answer:
         turn = answers.turn
-        check_values(asked.text, asked.variables, PUBLIC)
-        ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
+        if (ask := asked.ask) is None:
+            check_values(asked.text, asked.variables, PUBLIC)
+            ask = asked.ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
         data, reading = await planned(ask)
         body = to_json({"data": data})
         if not answers.keeps:

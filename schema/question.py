@@ -66,4 +66,4 @@ def check_values(text: str, variables: dict[str, Any], actor: Actor) -> None:
 def _has_nul(text: str) -> bool:
     """Whether an escape of the character stands in a text: PostgreSQL cannot hold it. One whose backslash is escaped
     itself is none."""
-    return _NUL.search(text.replace("\\\\", "")) is not None
+    return "\\" in text and _NUL.search(text.replace("\\\\", "")) is not None

@@ -119,6 +119,14 @@ class Printer:
             rows = [reading.entity(self._source, id) for id in ids]
             return [self.one(row, reading) for row in rows if row is not None]
 
+    def lists(self, lists: Sequence[Sequence[UUID]], reading: Reading) -> list[list[Any]]:
+        """The same for several lists."""
+        printed = self.printed(reading)
+        try:
+            return [[printed[id] for id in ids] for ids in lists]
+        except KeyError:
+            return [self.many(ids, reading) for ids in lists]
+
     def one(self, row: Any, reading: Reading) -> Any:
         if not is_pure(self._build):
             return self._build(self._of(row), reading)

@@ -14,10 +14,12 @@ from cms.permissions import PUBLIC, Perspective
 from schema.listings import order_of, plain
 from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field
-from schema.plan.stories import SPARE, Stories
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, together
+from schema.plan.stories import Stories
 
 MAX_FACETS = 100
+# Where nothing of the stories is asked for, but how many there are, or whether there are more.
+_BARE = Stories.bare()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,13 @@ class Pages(Source):
 
     def __init__(self, c: Compiler, asked: Asked, kind: str) -> None:
         self._arguments, self._kind = c.arguments(asked), kind
+        self._constant: Wish | None = None
         self.stories: Stories | None = None
         self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
         self.facets = _Facets(self)
-        self.counts_too = False
+        self.counts_too = self.cursors_too = False
+        # Of whole lists in their usual order, by whether it is that of all, and the rows that are asked for.
+        self._statements: dict[tuple[bool, int, bool], tuple[Listing, str]] = {}
         self._build = c.object(self.type_name, asked.sets, self)
 
     def select(self, stories: Stories) -> Stories:
@@ -68,7 +73,7 @@ class Pages(Source):
         return self._build(term_id, reading)
 
     def wish(self, reading: Reading) -> Wish:
-        found = reading.memory.get(self)
+        found = self._constant or reading.memory.get(self)
         if found is None:
             given = self._arguments(reading)
             filter = given.get("filter")
@@ -77,48 +82,53 @@ class Pages(Source):
                 plain(filter) if filter is not None else None,
                 order_of(given.get("order_by")),
             )
+            if is_pure(self._arguments):
+                self._constant = found
         return found
 
     async def whole(self, term_id: UUID | None, reading: Reading) -> Listing:
         """What is counted."""
         return await self.wish(reading).listing(term_id)
 
+    def is_direct(self, reading: Reading) -> bool:
+        return self.wish(reading).is_plain
+
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
         wish = self.wish(reading)
         if wish.is_plain and len(keys) > 1 and None not in keys:
             return await self._of_many(await wish.listing(keys[0]), keys, reading)
-        return {key: await self._page(key, await wish.listing(key), reading) for key in keys}
+        return {key: await self._page(key, reading) for key in keys}
 
-    async def _page(self, term_id: UUID | None, listing: Listing, reading: Reading) -> Page:
+    async def _page(self, term_id: UUID | None, reading: Reading) -> Page:
         """With the kept count of the list, where that was asked for."""
-        wish = self.wish(reading)
-        counts = self.counts_too and term_id is not None and wish.filter is None
-        paging, fetch = wish.paging, reading.fetch if wish.filter is None else reading.fetch_by_values
-        listing.check(paging)
-        stories = self.stories or Stories.bare()
-        beside = [stories.sql_found("live"), "live.article_id as story"] if stories.related is not None else []
-        beside += [_KEPT_COUNT] if counts else []
-        sql, params = listing.statement(paging, ", ".join([stories.sql("live"), *beside]))
-        if stories.related is not None:
-            nothing = ", null" * (len(beside) + len(listing.keys))
-            sql = (
-                f"with p as materialized ({sql}) select * from p union all "
-                f"select {stories.related.sql('x')}{nothing} from live x "
-                "where x.article_id = any(array(select unnest(p.related_ids) from p union select unnest("
-                f"f.related_ids[1:{stories.wished + SPARE}]) from p join related f on f.article_id = p.story "
-                f"where cardinality(p.related_ids) < {stories.wished}))"
-            )
-        rows = await fetch(sql, *params)
-        own = [row for row in rows if row[-1] is not None]
-        if stories.related is not None:
-            stories.put_related(reading, own, rows[len(own) :])
-        if counts and own:
-            reading.put(COUNTS, {term_id: own[0][len(stories.columns) + len(beside) - 1] or 0}, [term_id])
-        return listing.page_of(own, paging)
+        wish, stories = self.wish(reading), self.stories or _BARE
+        counts = self._counts(term_id, wish)
+        listing, sql, params = await self._statement(term_id, wish)
+        more = counts + (len(listing.keys) if self.cursors_too else 0)
+        rows = await stories.rows(reading, sql, *params, beside=more, by_values=wish.filter is not None)
+        if counts and rows:
+            reading.put(COUNTS, {term_id: rows[0][len(stories.columns)] or 0}, [term_id])
+        return listing.page_of(rows, wish.paging)
+
+    async def _statement(self, term_id: UUID | None, wish: Wish) -> tuple[Listing, str, list[Any]]:
+        same = (term_id is None, wish.paging.size, wish.paging.backward)
+        if wish.is_plain and (known := self._statements.get(same)) is not None:
+            return *known, [] if term_id is None else [term_id]
+        listing = await wish.listing(term_id)
+        listing.check(wish.paging)
+        select = (self.stories or _BARE).sql("live") + (f", {_KEPT_COUNT}" if self._counts(term_id, wish) else "")
+        sql, params = listing.statement(wish.paging, select, cursors=self.cursors_too)
+        if wish.is_plain:
+            self._statements[same] = listing, sql
+        return listing, sql, params
+
+    def _counts(self, term_id: UUID | None, wish: Wish) -> bool:
+        """Whether the kept count comes along."""
+        return self.counts_too and term_id is not None and wish.filter is None
 
     async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
-        stories, paging = self.stories or Stories.bare(), self.wish(reading).paging
-        sql, _ = listing.statement(paging, f"{stories.sql('live')}, u.id")
+        stories, paging = self.stories or _BARE, self.wish(reading).paging
+        sql, _ = listing.statement(paging, f"{stories.sql('live')}, u.id", cursors=self.cursors_too)
         rows = await reading.fetch(
             f"select x.* from unnest($1::uuid[]) u(id) cross join lateral ({sql.replace('$1', 'u.id')}) x", keys
         )
@@ -132,6 +142,9 @@ class _KeptCounts(Source):
     """How many stories stand under a section, tag or author."""
 
     is_marked = True
+
+    def is_direct(self, reading: Reading) -> bool:
+        return True
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, int]:
         rows = await reading.fetch(f"select {MARK}, term_id, n from term_count where term_id = any($1)", keys)
@@ -189,7 +202,7 @@ def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)
-        return stories.build_all(page.rows, reading) if page is not None else []
+        return reading.once(stories, term_id, stories.build_all, page.rows) if page is not None else []
 
     return get
 
@@ -201,7 +214,7 @@ def _edges(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)
-        return [inner((page, row), reading) for row in page.rows] if page is not None else []
+        return of_all(inner)([(page, row) for row in page.rows], reading) if page is not None else []
 
     return get
 
@@ -209,6 +222,7 @@ def _edges(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 @field("SearchEdge", "cursor")
 @field("ArticleEdge", "cursor")
 def _cursor(c: Compiler, asked: Asked, scope: Pages) -> Getter:
+    scope.cursors_too = True
     return lambda edge, reading: edge[0].listing.cursor(edge[1])
 
 
@@ -216,7 +230,7 @@ def _cursor(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 @field("ArticleEdge", "node")
 def _node(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     stories = scope.select(Stories(c, asked.sets))
-    return lambda edge, reading: stories.build(edge[1], reading)
+    return together(lambda edges, reading: stories.build_all([row for _, row in edges], reading))
 
 
 @field("ArticleConnection", "totalCount")
@@ -258,7 +272,7 @@ def _beyond(c: Compiler, asked: Asked, scope: Pages) -> Getter:
 
 @field("PageInfo", "startCursor", "endCursor")
 def _border(c: Compiler, asked: Asked, scope: Pages) -> Getter:
-    place = 0 if asked.name == "startCursor" else -1
+    scope.cursors_too, place = True, 0 if asked.name == "startCursor" else -1
 
     def get(term_id: Any, reading: Reading) -> str | None:
         page = reading.get(scope, term_id)

@@ -3,7 +3,7 @@ are rights to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,13 +36,22 @@ class Uses:
 
     def of(self, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
         """The same of the file with this id, None without one. said: as a row has it, or as PostgreSQL prints it."""
+        return self.of_all([(id, said)], reading)[0]
+
+    def of_all(self, uses: Sequence[tuple[UUID | None, Any]], reading: Reading) -> list[Any]:
+        """The same of several (id, said)."""
+        printed = self._plain.printed(reading)
+        found = [None if said or id is None else printed.get(id) for id, said in uses]
+        reading.shown["media"].update(
+            [id for (id, _), each in zip(uses, found, strict=True) if each is not None and id]
+        )
+        if None in found:
+            return [self._of(*use, reading) if each is None else each for use, each in zip(uses, found, strict=True)]
+        return found
+
+    def _of(self, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
         if id is None:
             return None
-        if said == "{}":
-            if (printed := self._plain.printed(reading).get(id)) is not None:
-                reading.shown["media"].add(id)
-                return printed
-            said = None
         own = orjson.loads(said) if isinstance(said, str) else said
         return self.get(reading.entity(MEDIA, id), own or {}, reading)
 

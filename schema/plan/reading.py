@@ -3,6 +3,7 @@ places that miss it, and the answer is built again, until nothing is missing."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
     from schema.plan.entities import Entities
 
 # The newest public event when a statement ran.
-MARK = "(select max(place) from event)"
+MARK = "(select coalesce(max(place), 0) from event)"
 _ALL = ("", None)
 _KINDS = ("article", "tag", "author", "media", "list")
 # More rounds than the deepest document has levels.
 _ROUNDS = 40
+_NOTHING: Mapping[Any, Any] = {}
 
 
 class Source:
     """Something that can be fetched by keys, many in one go. is_marked: by statements whose first column is MARK."""
 
     is_marked = False
+
+    def is_direct(self, reading: Reading) -> bool:
+        """Whether it is by reading.fetch alone: then nothing else has to be got ready."""
+        return False
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
         """What there is of these keys; the others are not there, or not to be seen."""
@@ -59,7 +65,7 @@ class Reading:
     mark: int = 0
     is_marked: bool = True
     ends_at: datetime | None = None
-    built: defaultdict[Any, dict[UUID, Any]] = field(default_factory=lambda: defaultdict(dict))
+    built: defaultdict[Any, dict[UUID | None, Any]] = field(default_factory=lambda: defaultdict(dict))
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
 
@@ -72,6 +78,10 @@ class Reading:
         self.gaps += 1
         return None
 
+    def known(self, source: Source) -> Mapping[Any, Any]:
+        """What was fetched of a source by now, None for what is not there."""
+        return self._had.get(source, _NOTHING)
+
     def many(self, source: Source, keys: Sequence[Any]) -> list[Any]:
         """The same for several."""
         had = self._had.get(source)
@@ -82,8 +92,9 @@ class Reading:
                 pass
         return [self.get(source, key) for key in keys]
 
-    def once(self, place: Any, id: UUID, build: Callable[[Any, Reading], Any], row: Any) -> Any:
-        """What is built of the row with this id at one place of the document; once, if nothing was missing in it."""
+    def once(self, place: Any, id: UUID | None, build: Callable[[Any, Reading], Any], row: Any) -> Any:
+        """What is built of the row, or of the list, with this id at one place of the document; once, if nothing was
+        missing in it."""
         built = self.built[place]
         found = built.get(id)
         if found is None:
@@ -109,8 +120,8 @@ class Reading:
     def put(self, source: Source, found: Mapping[Any, Any], wanted: Any) -> None:
         """What was fetched along with something else: of all that was wanted, this is there."""
         had = self._had.setdefault(source, {})
-        for key in wanted:
-            had[key] = found.get(key)
+        had.update(dict.fromkeys(wanted))
+        had.update(found)
 
     def miss(self, slug: str | None = None) -> None:
         """The answer says that something is not there, unless that is not known yet."""
@@ -140,7 +151,13 @@ class Reading:
             for source, keys in missing.items():
                 wanted = list(keys)
                 self.is_marked = self.is_marked and source.is_marked
-                self.put(source, await source.load(wanted, self), wanted)
+                if source.is_direct(self):
+                    found = await source.load(wanted, self)
+                else:
+                    with database.reading():
+                        async with asyncio.timeout(database.READER_SECONDS):
+                            found = await source.load(wanted, self)
+                self.put(source, found, wanted)
         raise Unplanned("too many rounds")
 
     async def fetch(self, sql: str, *params: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,12 @@ import orjson
 from cms import related
 from cms.articles import RelatedSource
 from cms.likeness import Why
+from cms.models import Live
 from schema.articles import MAX_RELATED
 from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, plain
-from schema.plan.stories import FOUND, ID, SPARE, Stories
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, plain, together
+from schema.plan.stories import ID, SPARE, Stories
 from schema.related import in_words
 
 
@@ -27,7 +28,7 @@ class _Likes:
     """What the machine found for a story, the best first. reasons may still be as PostgreSQL prints them: few ask."""
 
     ids: Sequence[UUID] = ()
-    scores: Sequence[float | str] = ()
+    scores: Sequence[float] = ()
     reasons: str | list[Why] = "[]"
 
     def why(self, at: int) -> Why:
@@ -37,57 +38,91 @@ class _Likes:
 
 
 class _Found(Source):
-    """Rows of related by their stories: (id, ids, scores, reasons); likes where the machine has not looked yet."""
+    """_Likes by the ids of the stories that they were found for."""
 
     is_marked = True
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        rows = await reading.fetch(f"select {MARK}, {FOUND} from related f where f.article_id = any($1)", keys)
-        known: dict[UUID, Any] = {row[1]: row[1:] for row in rows}
-        missing = [reading.memory[self, key] for key in keys if key not in known]
-        if missing:
-            reading.is_marked = False
-            known |= zip((each.article_id for each in missing), await related.near(missing), strict=True)
-        return known
+        rows = await reading.fetch(
+            f"select {MARK}, article_id, related_ids, scores, reasons from related where article_id = any($1)", keys
+        )
+        known = {row[1]: _Likes(*row[2:]) for row in rows}
+        missing = [key for key in keys if key not in known]
+        return known | await self._near(missing, reading) if missing else known
+
+    async def _near(self, keys: list[Any], reading: Reading) -> dict[UUID, _Likes]:
+        """For those that the machine has not looked at yet."""
+        stories = await Live.filter(article_id__in=keys).only("article_id", "locale", "section_id", "tag_ids")
+        for each in stories:  # what is near changes with the lists that it stands in
+            reading.lists.update(("tag", id) for id in each.tag_ids[: related.TAGS_LOOKED_AT])
+            if each.section_id is not None:
+                reading.lists.add(("section", each.section_id))
+        reading.is_marked = False
+        found = zip(stories, await related.near(stories), strict=True)
+        return {
+            story.article_id: _Likes([e.article_id for e in likes], [e.score for e in likes], [e.why for e in likes])
+            for story, likes in found
+        }
 
 
 _FOUND = _Found()
 # What one post is made of: the row of its story, and where it stands in what was found; None for a curated one.
 _Post = tuple[Any, _Likes | None, int]
+_SOME = _Likes()
 
 
 @field("Article", "relatedPosts")
 def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place, arguments, find = scope.column("related_ids"), c.arguments(asked), _finder(scope)
+    place, arguments = scope.column("related_ids"), c.arguments(asked)
     parent = scope if scope.related is None and not scope.is_related else None
     stories = _stories(c, asked, parent)
     inner = c.object("RelatedPost", asked.sets, stories)
+    posts_of, near = of_all(inner), None
     if parent is not None:
-        parent.bring(stories, _FOUND, arguments(None).get("first", 3) if is_pure(arguments) else 3)  # type: ignore[arg-type]
+        near = parent.bring(stories, arguments(None).get("first", 3) if is_pure(arguments) else 3)  # type: ignore[arg-type]
+    says_why = any(each.name in ("score", "reason") for each in c.fields("RelatedPost", asked.sets))
 
-    def get(row: Any, reading: Reading) -> list[Any]:
+    def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
         first = arguments(reading).get("first", 3)
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
-        built = reading.built[inner]
-        posts: list[Any] = []
-        for id in row[place]:
-            if len(posts) == first:
-                break
-            post = built.get(id)
-            if post is None and (picked := reading.get(stories, id)) is not None:
-                post = reading.once(inner, id, curated, picked)
-            if post is not None:
-                posts.append(post)
+        live = reading.known(stories)
+        picks = [_picks(row[place], None if near is None else row[near], first, live) for row in rows]
+        known = [each for each in picks if each is not None]
+        if len(known) < len(picks) or (says_why and any(found for _, found in known)):
+            return [one(row, first, reading) for row in rows]
+        picked = dict.fromkeys(chain.from_iterable([ids for ids, _ in known]))
+        posts = dict(zip(picked, posts_of([(live[id], None, 0) for id in picked], reading), strict=True))
+        found = dict.fromkeys(chain.from_iterable([ids for _, ids in known]))
+        if not found:
+            return [[posts[id] for id in ids] for ids, _ in known]
+        others = dict(zip(found, posts_of([(live[id], _SOME, 0) for id in found], reading), strict=True))
+        return [[*[posts[id] for id in ids], *[others[id] for id in more]] for ids, more in known]
+
+    def one(row: Any, first: int, reading: Reading) -> list[Any]:
+        picked = [each for each in reading.many(stories, row[place]) if each is not None][:first]
+        posts: list[_Post] = [(each, None, 0) for each in picked]
         if len(posts) < first and not reading.waits_for(stories):
-            found = _live(find(row, reading), row[place], first - len(posts), stories, reading)
-            posts += [inner(each, reading) for each in found]
-        return posts
+            likes = reading.get(_FOUND, row[ID]) or _SOME
+            posts += _live(likes, row[place], first - len(posts), stories, reading)
+        return posts_of(posts, reading)
 
-    def curated(row: Any, reading: Reading) -> Any:
-        return inner((row, None, 0), reading)
+    return together(get)
 
-    return get
+
+def _picks(
+    ids: Sequence[UUID], near: Sequence[UUID] | None, first: int, live: Mapping[UUID, Any]
+) -> tuple[list[UUID], list[UUID]] | None:
+    """The first live ones that editors picked, and those that were found to fill up with; None where that is not known
+    from what came along."""
+    try:
+        picked = [id for id in ids if live[id] is not None]
+        if len(picked) >= first:
+            return picked[:first], []
+        found = [id for id in near or () if live[id] is not None and id not in ids][: first - len(picked)]
+    except KeyError:
+        return None
+    return (picked, found) if len(picked) + len(found) == first else None
 
 
 def _stories(c: Compiler, asked: Asked, parent: Stories | None) -> Stories:
@@ -96,27 +131,6 @@ def _stories(c: Compiler, asked: Asked, parent: Stories | None) -> Stories:
     if len(selected) > 1:
         raise Unplanned("several selections of one related story")
     return Stories(c, selected[0].sets if selected else [], parent)
-
-
-def _finder(scope: Stories) -> Any:
-    """The function that gives what was found for a row of these stories."""
-    locale, section, tags = scope.column("locale"), scope.column("section_id"), scope.column("tag_ids")
-
-    def find(row: Any, reading: Reading) -> _Likes:
-        content = SimpleNamespace(
-            article_id=row[ID], locale=row[locale], section_id=row[section], tag_ids=list(row[tags])
-        )
-        reading.memory[_FOUND, row[ID]] = content
-        found = reading.get(_FOUND, row[ID])
-        if not isinstance(found, list):
-            return _Likes(*found[1:]) if found else _Likes()
-        # what is near changes with the lists that it stands in
-        reading.lists.update(("tag", id) for id in content.tag_ids[: related.TAGS_LOOKED_AT])
-        if content.section_id is not None:
-            reading.lists.add(("section", content.section_id))
-        return _Likes([each.article_id for each in found], [each.score for each in found], [each.why for each in found])
-
-    return find
 
 
 def _live(likes: _Likes, picked: Sequence[UUID], count: int, stories: Stories, reading: Reading) -> list[_Post]:
@@ -134,7 +148,7 @@ def _live(likes: _Likes, picked: Sequence[UUID], count: int, stories: Stories, r
 
 @field("RelatedPost", "article")
 def _article(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    return lambda post, reading: scope.build(post[0], reading)
+    return together(lambda posts, reading: scope.build_all([post[0] for post in posts], reading))
 
 
 def _source(post: _Post, reading: Reading) -> str:
@@ -142,7 +156,7 @@ def _source(post: _Post, reading: Reading) -> str:
 
 
 def _score(post: _Post, reading: Reading) -> float | None:
-    return None if post[1] is None else float(post[1].scores[post[2]])
+    return None if post[1] is None else post[1].scores[post[2]]
 
 
 def _reason(post: _Post, reading: Reading) -> str | None:

@@ -44,6 +44,9 @@ class Hits(Pages):
             reading.memory[self.matches] = known
         return known
 
+    def is_direct(self, reading: Reading) -> bool:
+        return False
+
     async def whole(self, term_id: UUID | None, reading: Reading) -> Listing:
         return await (await self.found(reading)).newest()
 

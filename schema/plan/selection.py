@@ -1,13 +1,14 @@
 """A selection of fields, compiled: which keys an object has in the answer, and the function that gives each its value.
 
 Makers say how: FIELDS has one for each field that a plan can give, by type and name. A maker is called once for each
-place where a document asks for its field, and returns a getter, which is called for each object. What no maker gives,
-the resolvers do: then the whole operation is theirs.
+place where a document asks for its field, and returns a getter, which is called for each object, or for all objects of
+a list at once where that is faster (`together`). What no maker gives, the resolvers do: then the whole operation is
+theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from schema.plan.reading import Reading
 
 Getter = Callable[[Any, "Reading"], Any]
+OfAll = Callable[[Sequence[Any], "Reading"], list[Any]]
 Arguments = Callable[["Reading"], dict[str, Any]]
 Maker = Callable[["Compiler", "Asked", Any], Getter]
 
@@ -110,6 +112,22 @@ def pure(get: F) -> F:
 
 def is_pure(get: Callable[..., Any]) -> bool:
     return bool(get.__dict__.get("pure"))
+
+
+def together(of_all: OfAll) -> Getter:
+    """A getter by what gives the values of many objects at once."""
+
+    def get(row: Any, reading: Reading) -> Any:
+        return of_all((row,), reading)[0]
+
+    get.__dict__["of_all"] = of_all
+    return get
+
+
+def of_all(get: Getter) -> OfAll:
+    """What gives the values of many objects."""
+    found: OfAll | None = get.__dict__.get("of_all")
+    return found or (lambda rows, reading: [get(row, reading) for row in rows])
 
 
 @dataclass(slots=True)
@@ -253,11 +271,17 @@ def _is_simple(type_: Any) -> bool:
 
 def _dictionary(pairs: list[tuple[str, Getter]]) -> Getter:
     """The getter of an object with these keys, which are GraphQL names: one expression, so that a column or an
-    attribute costs no call."""
-    values = (get.__dict__.get("expression", f"get{number}(row, reading)") for number, (_, get) in enumerate(pairs))
-    shown = ", ".join(f"{key!r}: {value}" for (key, _), value in zip(pairs, values, strict=True))
-    getters = {f"get{number}": get for number, (_, get) in enumerate(pairs)}
-    build: Getter = eval(f"lambda row, reading: {{{shown}}}", getters)  # noqa: S307 - names and expressions of ours
+    attribute costs no call; and of many objects, where any other field costs one call for all of them."""
+    said = [get.__dict__.get("expression") for _, get in pairs]
+    called = [number for number, expression in enumerate(said) if expression is None]
+    one = ", ".join(f"{key!r}: {said[n] or f'get{n}(row, reading)'}" for n, (key, _) in enumerate(pairs))
+    each = ", ".join(f"{key!r}: {said[n] or f'value{n}'}" for n, (key, _) in enumerate(pairs))
+    values = "".join(f", value{n}" for n in called)
+    rows = f"zip(rows, {', '.join(f'all{n}(rows, reading)' for n in called)})" if called else "rows"
+    names: dict[str, Any] = {f"get{n}": get for n, (_, get) in enumerate(pairs)}
+    names |= {f"all{n}": of_all(pairs[n][1]) for n in called}
+    build: Getter = eval(f"lambda row, reading: {{{one}}}", names)  # noqa: S307 - names and expressions of ours
+    build.__dict__["of_all"] = eval(f"lambda rows, reading: [{{{each}}} for row{values} in {rows}]", names)  # noqa: S307
     return build
 
 

@@ -4,6 +4,7 @@ page shows in the same statement."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,20 @@ from schema.articles import byline_text
 from schema.plan.entities import AUTHORS, SITE, TAGS, TREE, Printer
 from schema.plan.pictures import Uses
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, attributes, field, is_pure, plain, pure, said, snake
+from schema.plan.selection import (
+    Asked,
+    Compiler,
+    Getter,
+    attributes,
+    field,
+    is_pure,
+    of_all,
+    plain,
+    pure,
+    said,
+    snake,
+    together,
+)
 
 # The columns of Live by their types: a statement of stories and related stories has both in the same places.
 _TYPES = {
@@ -44,23 +58,33 @@ _TYPES = {
     "published_at": "timestamptz",
     "first_published_at": "timestamptz",
     "translation_group": "uuid",
+    "near": "uuid[]",
 }
 # Where every row has its story's id: behind the mark.
 ID = 1
 # Some of what was found is not live any more: so many more are fetched at once.
 SPARE = 3
-# What the machine found, as asyncpg reads it in a row too: it knows no lists of fractions there.
-FOUND = "f.article_id, f.related_ids, f.scores::text[], f.reasons"
+# A story whose use of its lead picture says nothing of its own has less to read.
+_LEAD_USE = "nullif({table}.lead_use, '{{}}') as lead_use"
+# The first of what the machine found; null where editors picked enough, or it has not looked.
+_NEAR = (
+    "case when cardinality({table}.related_ids) < {wished} then (select f.related_ids[1:{most}] "
+    "from related f where f.article_id = {table}.article_id) end as near"
+)
 
 
 class Stories(Source):
     """One selection of stories: which columns it needs, and how a row of them is built. As a source, by id.
 
-    related is what is selected of the related stories of the first of its relatedPosts: those can come along in one
-    statement, their columns in the same places, and what the machine found where editors picked fewer than wished.
+    related is what is selected of the related stories of the first of its relatedPosts: those come along in one
+    statement, their columns in the same places: what editors picked, and of what the machine found the first where
+    they picked fewer than wished.
     """
 
     is_marked = True
+
+    def is_direct(self, reading: Reading) -> bool:
+        return True
 
     def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
         self.columns: list[str] = parent.columns if parent is not None else [MARK, "article_id"]
@@ -68,16 +92,16 @@ class Stories(Source):
         self._sql: dict[str, tuple[int, str]] = {}
         self.is_related = parent is not None
         self.related: Stories | None = None
-        self.found: Source | None = None
         self.wished = 0
         self._build = c.object("Article", sets, self)
+        self._build_all = of_all(self._build)
 
     @classmethod
     def bare(cls) -> Stories:
         """A selection of nothing, whose rows hold the columns that are asked for by hand."""
         made = cls.__new__(cls)
         made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
-        made.related, made.found, made.wished = None, None, 0
+        made.related, made.wished = None, 0
         return made
 
     def build(self, row: Any, reading: Reading) -> Any:
@@ -86,8 +110,7 @@ class Stories(Source):
 
     def build_all(self, rows: Sequence[Any], reading: Reading) -> list[Any]:
         reading.shown["article"].update([row[ID] for row in rows])
-        build, once = self._build, reading.once
-        return [once(self, row[ID], build, row) for row in rows]
+        return self._build_all(rows, reading)
 
     def column(self, name: str) -> int:
         """The place of a column in the rows."""
@@ -102,10 +125,18 @@ class Stories(Source):
         if found is not None and found[0] == len(self.columns):
             return found[1]
         mark = "null::bigint" if self.is_related else MARK
-        own = (f"{table}.{name}" if name in self._used else f"null::{_TYPES[name]}" for name in self.columns[1:])
-        made = ", ".join((mark, *own))
+        made = ", ".join((mark, *(self._column(name, table) for name in self.columns[1:])))
         self._sql[table] = (len(self.columns), made)
         return made
+
+    def _column(self, name: str, table: str) -> str:
+        if name not in self._used:
+            return f"null::{_TYPES[name]}"
+        if name == "lead_use":
+            return _LEAD_USE.format(table=table)
+        if name == "near":
+            return _NEAR.format(table=table, wished=self.wished, most=self.wished + SPARE)
+        return f"{table}.{name}"
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[UUID, Any]:
         return await self._found(reading, "a.article_id = any($1)", keys)
@@ -116,39 +147,34 @@ class Stories(Source):
         rows = await self._found(reading, condition, *params)
         return next(iter(rows.values()), None)
 
-    def bring(self, related: Stories, found: Source, wished: int) -> None:
-        """Let the related stories come along: those that editors picked and, where they are fewer than wished, so many
-        and some more of what the machine found."""
-        self.related, self.found, self.wished = related, found, wished
+    def bring(self, related: Stories, wished: int) -> int:
+        """Let the related stories come along, where so many are wished of each; the place of the ids of what was found
+        where that are more than editors picked."""
+        self.related, self.wished = related, wished
+        return self.column("near")
 
-    def sql_found(self, table: str) -> str:
-        """What the machine found, of a table of live stories; null where enough were picked, or it has not looked."""
-        return (
-            f"case when cardinality({table}.related_ids) < {self.wished} then (select row({FOUND}) "
-            f"from related f where f.article_id = {table}.article_id) end"
-        )
-
-    def put_related(self, reading: Reading, rows: Sequence[Any], related: Sequence[Any]) -> None:
-        """rows have, behind their columns, what the machine found."""
-        assert self.related is not None and self.found is not None
-        place, found = self.columns.index("related_ids"), len(self.columns)
-        known = {row[ID]: row[found] for row in rows if row[found] is not None}
-        wanted = {id for row in rows for id in row[place]}
-        wanted.update(id for each in known.values() for id in each[1][: self.wished + SPARE])
-        reading.put(self.found, known, known)
-        reading.put(self.related, {row[ID]: row for row in related}, wanted)
+    async def rows(
+        self, reading: Reading, sql: str, *params: Any, beside: int = 0, by_values: bool = False
+    ) -> list[Any]:
+        """The rows of a statement that selects self.sql and so many columns more, with their related ones put where
+        they are looked for. by_values: the best way to find them depends on the values."""
+        if self.related is not None:
+            sql = (
+                f"with p as materialized ({sql}) select * from p union all "
+                f"select {self.related.sql('x')}{', null' * beside} from live x "
+                "where x.article_id = any(array(select unnest(p.related_ids || p.near) from p))"
+            )
+        rows = await (reading.fetch_by_values if by_values else reading.fetch)(sql, *params)
+        if self.related is None:
+            return rows
+        own = [row for row in rows if row[0] is not None]
+        picked, near = self.columns.index("related_ids"), self.columns.index("near")
+        wanted = chain.from_iterable(row[at] or () for row in own for at in (picked, near))
+        reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, wanted)
+        return own
 
     async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
-        along = ""
-        if self.related is not None:
-            along = (
-                f", {self.sql_found('a')}, array(select row({self.related.sql('x')}) from live x where x.article_id = "
-                f"any(a.related_ids || case when cardinality(a.related_ids) < {self.wished} then (select "
-                f"f.related_ids[1:{self.wished + SPARE}] from related f where f.article_id = a.article_id) end))"
-            )
-        rows = await reading.fetch(f"select {self.sql('a')}{along} from live a where {condition}", *params)
-        if along:
-            self.put_related(reading, rows, [each for row in rows for each in row[-1]])
+        rows = await self.rows(reading, f"select {self.sql('a')} from live a where {condition}", *params)
         return {row[ID]: row for row in rows}
 
 
@@ -156,6 +182,9 @@ class BySlug(Source):
     """Live stories by (locale, slug)."""
 
     is_marked = True
+
+    def is_direct(self, reading: Reading) -> bool:
+        return True
 
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
@@ -169,6 +198,9 @@ class _Translations(Source):
     """Live stories by the group of translations they belong to, in the order of their locales."""
 
     is_marked = True
+
+    def is_direct(self, reading: Reading) -> bool:
+        return True
 
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
@@ -253,41 +285,48 @@ def _url(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 def _section(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     place, inner = scope.column("section_id"), c.object("Section", asked.sets)
 
-    def get(row: Any, reading: Reading) -> Any:
+    def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
         tree = reading.entity(TREE, None)
-        section = tree.by_id.get(row[place]) if tree is not None else None
-        return inner(section, reading) if section is not None else None
+        if tree is None:
+            return [None for _ in rows]
+        sections = {row[place]: tree.by_id.get(row[place]) for row in rows}
+        built = {id: None if each is None else inner(each, reading) for id, each in sections.items()}
+        return [built[row[place]] for row in rows]
 
-    return get
+    return together(get)
 
 
 @field("Article", "tags")
 def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     place, tags = scope.column("tag_ids"), Printer(TAGS, c.object("Tag", asked.sets))
 
-    def get(row: Any, reading: Reading) -> list[Any]:
-        ids = row[place]
-        reading.shown["tag"].update(ids)
-        return tags.many(ids, reading)
+    def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
+        lists = [row[place] for row in rows]
+        reading.shown["tag"].update(*lists)
+        return tags.lists(lists, reading)
 
-    return get
+    return together(get)
 
 
 @field("Article", "byline")
 def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    people, roles = scope.column("author_ids"), scope.column("author_roles")
-    build = c.object("BylineEntry", asked.sets)
+    people, build = scope.column("author_ids"), c.object("BylineEntry", asked.sets)
+    says_role = any(each.name == "role" for each in c.fields("BylineEntry", asked.sets))
+    roles = scope.column("author_roles") if says_role else None
     entries = Printer(AUTHORS, build, of=lambda author: (author, None))
 
-    def get(row: Any, reading: Reading) -> list[Any]:
-        ids = row[people]
-        reading.shown["author"].update(ids)
-        if not any(row[roles]):
-            return entries.many(ids, reading)
-        found = [(reading.entity(AUTHORS, id), role) for id, role in zip(ids, row[roles], strict=True)]
+    def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
+        lists = [row[people] for row in rows]
+        reading.shown["author"].update(*lists)
+        if roles is None or not any(any(row[roles]) for row in rows):
+            return entries.lists(lists, reading)
+        return [with_roles(row, reading) for row in rows]
+
+    def with_roles(row: Any, reading: Reading) -> list[Any]:
+        found = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
         return [build(entry, reading) for entry in found if entry[0] is not None]
 
-    return get
+    return together(get)
 
 
 @field("BylineEntry", "author")
@@ -318,7 +357,7 @@ def _byline_text(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 @field("Article", "leadMedia")
 def _lead_media(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     media, own, uses = scope.column("lead_media_id"), scope.column("lead_use"), Uses(c, asked.sets)
-    return lambda row, reading: uses.of(row[media], row[own], reading)
+    return together(lambda rows, reading: uses.of_all([(row[media], row[own]) for row in rows], reading))
 
 
 @field("Article", "corrections")
