@@ -77,7 +77,7 @@ async def _chunks(listening: Stream) -> AsyncIterator[bytes]:
     finally:
         if coming is not None:
             coming.cancel()
-    if listening.end is End.GOING_AWAY:
+    if listening.end in (End.GOING_AWAY, End.FAILED):
         return  # without complete: the client connects again
     if listening.end in _TOLD:
         error = {"message": listening.end.message, "extensions": {"code": _TOLD[listening.end]}}

@@ -28,11 +28,12 @@ from schema.documents import Refused
 from schema.errors import formatted
 from schema.execution import Prepared, is_reader, may_introspect
 
-# Answers that wait for one reader, and events that wait for one question.
-WAITING = 100
+# What waits for one reader, in results and in their bytes (a single one may be longer), and the events that wait for
+# one question.
+WAITING, WAITING_BYTES = 100, 1024 * 1024
 EVENTS_WAITING = 10_000
-# How long somebody whose rights have ended may go on.
-CHECK_SECONDS = 2.0
+# How often whether rights have ended is looked up; of what happens after they did, nothing is told in any case.
+CHECK_SECONDS = 0.5
 MOST_STREAMS = 10_000
 
 # Tokens that may read what the public may are one viewer.
@@ -47,6 +48,7 @@ class End(Enum):
 
     COMPLETE = (1000, "There is no more.")
     GOING_AWAY = (1012, "The server restarts: connect again.")
+    FAILED = (1013, "What happens cannot be told now: connect again.")
     TOO_SLOW = (1013, "You read too slowly: connect again, and ask for changes since.")
     NOT_ALLOWED = (4403, "What you signed in with has ended, or allows something else now.")
 
@@ -63,14 +65,18 @@ class End(Enum):
 class Stream:
     """What one reader gets: results as they are sent, then end. Iterating ends when end is set and all is read."""
 
+    actor: Actor
     end: End | None = None
-    _waiting: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(WAITING + 1))
+    _waiting: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    _bytes: int = 0
 
     def put(self, result: bytes) -> None:
         if self.end is None:
-            if self._waiting.qsize() >= WAITING:
+            waits = self._waiting.qsize()
+            if waits >= WAITING or (waits and self._bytes + len(result) > WAITING_BYTES):
                 self.finish(End.TOO_SLOW)
             else:
+                self._bytes += len(result)
                 self._waiting.put_nowait(result)
 
     def finish(self, end: End) -> None:
@@ -78,12 +84,12 @@ class Stream:
         if self.end is None:
             self.end = end
             if end in (End.NOT_ALLOWED, End.TOO_SLOW):
-                while not self._waiting.empty():
-                    self._waiting.get_nowait()
+                _empty(self._waiting)
             self._waiting.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (result := await self._waiting.get()) is not None:
+            self._bytes -= len(result)
             yield result
 
 
@@ -94,6 +100,7 @@ class Streams:
         self._feed = feed
         self._channels: dict[_Key, _Channel] = {}
         self._open: set[Stream] = set()
+        self._watching: asyncio.Task[None] | None = None
         self.is_closing = False
 
     def close(self) -> None:
@@ -107,11 +114,12 @@ class Streams:
         """A stream of the results of a subscription, while inside. Raises Refused for one that may not begin."""
         if len(self._open) >= MOST_STREAMS:
             raise Refused(GraphQLError("Too many are listening here: try again later."))
-        stream = Stream()
+        stream = Stream(ask.actor)
         channel = await self._channel(ask, text)
         channel.readers.add(stream)
         self._open.add(stream)
-        watch = asyncio.create_task(_watch(ask.actor, stream)) if ask.actor != PUBLIC else None
+        if ask.actor != PUBLIC and (self._watching is None or self._watching.done()):
+            self._watching = asyncio.create_task(self._watch())
         if self.is_closing:
             stream.finish(End.GOING_AWAY)
         try:
@@ -119,11 +127,24 @@ class Streams:
         finally:
             self._open.discard(stream)
             channel.readers.discard(stream)
-            if watch is not None:
-                watch.cancel()
             if not channel.readers and self._channels.get(channel.key) is channel:
                 del self._channels[channel.key]
                 channel.stop()
+
+    async def _watch(self) -> None:
+        """While anybody who is known listens: end the streams of those who showed what opens something else by now, or
+        nothing."""
+        while {stream.actor for stream in self._open} - {PUBLIC}:
+            await asyncio.sleep(CHECK_SECONDS)
+            known = {stream.actor for stream in self._open} - {PUBLIC}
+            try:
+                ended, end = known - await accounts.still_valid(known), End.NOT_ALLOWED
+            except Exception:
+                log.exception("stream.unchecked")
+                ended, end = known, End.FAILED
+            for stream in list(self._open):
+                if stream.actor in ended:
+                    stream.finish(end)
 
     async def _channel(self, ask: Prepared, text: str) -> _Channel:
         who = _READER if ask.actor != PUBLIC and is_reader(ask.actor) else ask.actor
@@ -142,10 +163,12 @@ class Streams:
 class _Channel:
     """One question of one viewer, or of all readers; its results go to all who asked it."""
 
-    def __init__(self, key: _Key, results: AsyncIterator[ExecutionResult], source: _Source, suggestions: bool) -> None:
+    def __init__(
+        self, key: _Key, who: Actor, results: AsyncIterator[ExecutionResult], source: _Source, suggestions: bool
+    ) -> None:
         self.key = key
         self.readers: set[Stream] = set()
-        self._results, self._source, self._suggestions = results, source, suggestions
+        self._who, self._results, self._suggestions = who, results, suggestions
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: source.close())
 
@@ -168,7 +191,7 @@ class _Channel:
         except BaseException:
             source.close()
             raise
-        return cls(key, results, source, may_introspect(ask.actor))
+        return cls(key, who, results, source, may_introspect(ask.actor))
 
     @property
     def is_over(self) -> bool:
@@ -182,16 +205,23 @@ class _Channel:
         try:
             async for result in self._results:
                 sent = self._print(result)
+                if not await self._may_be_told():
+                    end = End.NOT_ALLOWED
+                    break
                 for stream in list(self.readers):
                     stream.put(sent)
         except Overrun:
             end = End.TOO_SLOW
         except Exception:
             log.exception("stream.failed")
-            end = End.GOING_AWAY
+            end = End.FAILED
         finally:
             for stream in list(self.readers):
                 stream.finish(end)
+
+    async def _may_be_told(self) -> bool:
+        """Asked after the result was read: it shows nothing of a time in which the viewer had no right to it."""
+        return self._who in (PUBLIC, _READER) or bool(await accounts.still_valid([self._who]))
 
     def _print(self, result: ExecutionResult) -> bytes:
         answer: dict[str, Any] = {"data": result.data}
@@ -208,33 +238,25 @@ class _Source:
     """Every event since this was made. Iterating raises Overrun where whoever does it is too slow."""
 
     def __init__(self, feed: Feed) -> None:
-        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Event | None] = asyncio.Queue()
         self.close = feed.subscribe(Subscriber(self._told))
 
     async def __aiter__(self) -> AsyncGenerator[Event, None]:
-        while True:
-            event = await self._waiting.get()
-            if self._waiting.qsize() > EVENTS_WAITING:
-                raise Overrun
+        while (event := await self._waiting.get()) is not None:
             yield event
+        raise Overrun
 
     def _told(self, events: Sequence[Event]) -> None:
         for event in events:
             self._waiting.put_nowait(event)
+        if self._waiting.qsize() > EVENTS_WAITING:
+            _empty(self._waiting)
+            self._waiting.put_nowait(None)
 
 
-async def _watch(actor: Actor, stream: Stream) -> None:
-    """End the stream when what its reader showed opens something else, or nothing, or cannot be looked up."""
-    while True:
-        await asyncio.sleep(CHECK_SECONDS)
-        try:
-            valid = await accounts.still_valid(actor)
-        except Exception:
-            log.exception("stream.unchecked")
-            valid = False
-        if not valid:
-            stream.finish(End.NOT_ALLOWED)
-            return
+def _empty(queue: asyncio.Queue[Any]) -> None:
+    while not queue.empty():
+        queue.get_nowait()
 
 
 def refused(error: Refused | CMSError, actor: Actor) -> list[dict[str, Any]]:

@@ -219,7 +219,7 @@ class _Connection:
             await self._send({"type": "error", "id": id, "payload": [{"message": message, "extensions": extensions}]})
 
     async def _ended(self, id: str, end: End | None) -> None:
-        if end in (End.GOING_AWAY, End.TOO_SLOW, End.NOT_ALLOWED):
+        if end is not None and end is not End.COMPLETE:
             if not self._closing.done():
                 self._closing.set_result(_Close(end.code, end.message))
         else:

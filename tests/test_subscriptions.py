@@ -14,7 +14,7 @@ import websockets
 
 from cms import accounts, articles, workflow
 from cms.models import ArticleStatus, Role, Token, User
-from cms.permissions import SYSTEM
+from cms.permissions import PUBLIC, SYSTEM
 from cms.workflow import Transition
 from schema import streams
 from schema import websockets as sockets
@@ -296,7 +296,7 @@ async def test_L18_T1_streams_end_with_the_rights_they_began_with(server: Server
 
 async def test_the_slow_are_dropped_and_told_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "WAITING", 3)
-    stream = streams.Stream()
+    stream = streams.Stream(PUBLIC)
     for number in range(4):
         stream.put(b"%d" % number)
     assert stream.end is streams.End.TOO_SLOW

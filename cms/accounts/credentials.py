@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -43,11 +44,12 @@ def digest(secret: str) -> bytes:
 async def authenticate(secret: str) -> Actor:
     """The actor behind a bearer token. Raises Unauthenticated for one that is unknown, expired or revoked, or whose
     user is disabled: all with the same words. The token of a preview link to the whole site is one too."""
-    if secret.startswith(Kind.PREVIEW) and (link := await _whole_site_link(Q(digest=digest(secret)))):
-        return _as_link(link)
-    row = await _token(Q(digest=digest(secret))) if secret.startswith(Kind.TOKEN) else None
-    if row is None:
+    if secret.startswith(Kind.PREVIEW) and (links := await _whole_site_links(Q(digest=digest(secret)))):
+        return _as_link(links[0])
+    rows = await _tokens(Q(digest=digest(secret))) if secret.startswith(Kind.TOKEN) else []
+    if not rows:
         raise Unauthenticated("The token is not valid (any more).")
+    row = rows[0]
     now = clock.now()
     if row.last_used_at is None or now - row.last_used_at > WRITE_EVERY:
         await Token.filter(id=row.id).update(last_used_at=now)
@@ -56,27 +58,32 @@ async def authenticate(secret: str) -> Actor:
 
 async def authenticate_session(secret: str) -> Actor:
     """The actor behind a session's cookie. Raises Unauthenticated when it has ended, whatever ended it."""
-    row = await _session(Q(digest=digest(secret))) if secret.startswith(Kind.SESSION) else None
-    if row is None:
+    rows = await _sessions(Q(digest=digest(secret))) if secret.startswith(Kind.SESSION) else []
+    if not rows:
         raise Unauthenticated("The session has ended. Sign in again.")
+    row = rows[0]
     now = clock.now()
     if now - row.seen_at > WRITE_EVERY:
         await Session.filter(id=row.id).update(seen_at=now)
     return _as_session(row)
 
 
-async def still_valid(actor: Actor) -> bool:
-    """Whether what this actor showed still opens the same: for streams, which outlive the request that began them."""
-    found: Actor | None = actor
-    if actor.session_id is not None:
-        session = await _session(Q(id=actor.session_id))
-        found = _as_session(session) if session else None
-    elif actor.token_id is not None:
-        token = await _token(Q(id=actor.token_id))
-        found = _as_token(token) if token else None
-    elif actor.link_id is not None:
-        link = await _whole_site_link(Q(id=actor.link_id))
-        found = _as_link(link) if link else None
+async def still_valid(actors: Collection[Actor]) -> set[Actor]:
+    """Those of them for whom what they showed still opens the same: for streams, which outlive the request that began
+    them."""
+    now: dict[UUID, Actor] = {}
+    if sessions := {actor.session_id for actor in actors if actor.session_id is not None}:
+        now |= {row.id: _as_session(row) for row in await _sessions(Q(id__in=sessions))}
+    if tokens := {actor.token_id for actor in actors if actor.token_id is not None}:
+        now |= {row.id: _as_token(row) for row in await _tokens(Q(id__in=tokens))}
+    if links := {actor.link_id for actor in actors if actor.link_id is not None}:
+        now |= {row.id: _as_link(row) for row in await _whole_site_links(Q(id__in=links))}
+    return {actor for actor in actors if _is_as(actor, now)}
+
+
+def _is_as(actor: Actor, now: Mapping[UUID, Actor]) -> bool:
+    shown = actor.session_id or actor.token_id or actor.link_id
+    found = actor if shown is None else now.get(shown)
     return found is not None and (found.user_id, found.role, found.scopes) == (actor.user_id, actor.role, actor.scopes)
 
 
@@ -87,24 +94,26 @@ async def end_all(user_id: UUID) -> None:
     await Token.filter(user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
 
 
-async def _token(which: Q) -> Token | None:
-    row = await Token.filter(which, revoked_at=None).select_related("user").first()
-    if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
-        return None
-    return row if row.user_id is None or _user(row).is_active else None
+async def _tokens(which: Q) -> list[Token]:
+    now = clock.now()
+    rows = await Token.filter(which, revoked_at=None).select_related("user")
+    return [
+        row
+        for row in rows
+        if (row.expires_at is None or row.expires_at > now) and (row.user_id is None or _user(row).is_active)
+    ]
 
 
-async def _session(which: Q) -> Session | None:
+async def _sessions(which: Q) -> list[Session]:
     now = clock.now()
     found = Session.filter(which, expires_at__gt=now, seen_at__gt=now - IDLE, user__is_active=True)
-    return await found.select_related("user").first()
+    return await found.select_related("user")
 
 
-async def _whole_site_link(which: Q) -> PreviewLink | None:
-    """As long as its maker could make it again."""
+async def _whole_site_links(which: Q) -> list[PreviewLink]:
+    """As long as their makers could make them again."""
     found = PreviewLink.filter(which, whole_site=True, expires_at__gt=clock.now(), user__is_active=True)
-    link = await found.select_related("user").first()
-    return link if link is not None and may(actor_of(_user(link)), Action.PREVIEW_SITE) else None
+    return [link for link in await found.select_related("user") if may(actor_of(_user(link)), Action.PREVIEW_SITE)]
 
 
 def actor_of(user: User) -> Actor:

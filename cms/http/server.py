@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # How long the head of a request may take, from the connection or its first byte on. The body's time is its reader's
 # matter: a query has seconds, a film has hours.
 HEAD_SECONDS = 10
+# How long a client may take nothing of what is sent to it, neither of an answer nor of a stream. Until then it waits in
+# memory; a client that takes a little now and then, as over a bad line, may go on.
+STALLED_SECONDS = 30
 
 
 @contextmanager
@@ -43,13 +47,22 @@ def before_stopping(work: Callable[[], None]) -> Iterator[None]:
                 signal.signal(number, handler)
 
 
+def _cut_when_stalled(transport: Transport) -> None:
+    """Closing would not do: that waits until everything was sent. Where the system knows no such limit there is none."""
+    peer = transport.get_extra_info("socket")
+    if hasattr(socket, "TCP_USER_TIMEOUT") and peer.family in (socket.AF_INET, socket.AF_INET6):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_SECONDS * 1000))
+
+
 class PatientProtocol(HttpToolsProtocol):
-    """Closes a connection whose next request does not get past its head in time; uvicorn has no such limit."""
+    """Closes a connection whose next request does not get past its head in time, or whose client no longer reads, also
+    once it is a WebSocket; uvicorn has no such limits."""
 
     _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        _cut_when_stalled(transport)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
