@@ -18,7 +18,7 @@ from cms.models import Live
 from schema.articles import MAX_RELATED
 from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, plain, together
+from schema.plan.selection import Asked, Compiler, Getter, OfAll, Unplanned, field, is_pure, of_all, plain, together
 from schema.plan.stories import ID, SPARE, Stories
 from schema.related import in_words
 
@@ -87,6 +87,10 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
         live = reading.known(stories)
+        lists = [row[place][:first] for row in rows]
+        posts = _curated(lists, live, posts_of, reading) if all(len(ids) == first for ids in lists) else None
+        if posts is not None:
+            return [[posts[id] for id in ids] for ids in lists]
         picks = [_picks(row[place], None if near is None else row[near], first, live) for row in rows]
         known = [each for each in picks if each is not None]
         if len(known) < len(picks) or (says_why and any(found for _, found in known)):
@@ -108,6 +112,15 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         return posts_of(posts, reading)
 
     return together(get)
+
+
+def _curated(
+    lists: Sequence[Sequence[UUID]], live: Mapping[UUID, Any], posts_of: OfAll, reading: Reading
+) -> dict[UUID, Any] | None:
+    """The posts of these stories, by their ids, if all are live and came along."""
+    ids = list(set(chain.from_iterable(lists)))
+    rows = [live.get(id) for id in ids]
+    return dict(zip(ids, posts_of([(row, None, 0) for row in rows], reading), strict=True)) if all(rows) else None
 
 
 def _picks(

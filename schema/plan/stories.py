@@ -169,8 +169,8 @@ class Stories(Source):
             return rows
         own = [row for row in rows if row[0] is not None]
         picked, near = self.columns.index("related_ids"), self.columns.index("near")
-        wanted = chain.from_iterable(row[at] or () for row in own for at in (picked, near))
-        reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, wanted)
+        wanted = [row[picked] for row in own] + [row[near] for row in own if row[near]]
+        reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, chain.from_iterable(wanted))
         return own
 
     async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
