@@ -34,8 +34,8 @@ INIT_SECONDS = 10.0
 MOST_SUBSCRIPTIONS = 50
 MOST_CHARACTERS = 64 * 1024
 MESSAGES, MESSAGES_SECONDS = 200, 10.0
-# How long a close may take whose peer does not read.
-CLOSE_SECONDS = 5.0
+# How long a close may take whose peer reads slowly. One that does not read at all is cut before (cms.http.server).
+CLOSE_SECONDS = 60.0
 
 log = structlog.get_logger()
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -19,6 +22,8 @@ import websockets
 from cms.app import create_app
 from cms.http.server import PatientProtocol
 from schema import streams
+
+_TLS = ssl.create_default_context()  # not one for each of many clients
 
 
 class Server:
@@ -39,6 +44,11 @@ class Server:
         self.feed, self.streams = state["feed"], state["streams"]
         return self
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in this process until a client takes them."""
+        return sum(each.transport.get_write_buffer_size() for each in self._server.server_state.connections)
+
     async def stop(self) -> None:
         self._server.should_exit = True
         await self._task
@@ -53,6 +63,12 @@ async def server(
     started = await Server(create_app()).started()
     yield started
     await started.stop()
+
+
+class Addressed(Protocol):
+    """A server, of this process or another."""
+
+    url: str
 
 
 class Socket:
@@ -79,7 +95,12 @@ class Socket:
 
 @contextlib.asynccontextmanager
 async def connected(
-    server: Server, token: str | None = None, *, init: bool = True, protocol: str = "graphql-transport-ws", **more: Any
+    server: Addressed,
+    token: str | None = None,
+    *,
+    init: bool = True,
+    protocol: str = "graphql-transport-ws",
+    **more: Any,
 ) -> AsyncIterator[Socket]:
     url = server.url.replace("http", "ws") + "/graphql"
     async with websockets.connect(url, subprotocols=[websockets.Subprotocol(protocol)], **more) as connection:
@@ -104,11 +125,112 @@ async def nobody_is_listening(server: Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def events(server: Server, query: str, **headers: str) -> AsyncIterator[httpx.Response]:
+async def events(server: Addressed, query: str, **headers: str) -> AsyncIterator[httpx.Response]:
     """The answer to a request for events, of which as little as possible was read."""
     headers = {"Accept": "text/event-stream", **headers}
     async with (
-        httpx.AsyncClient(base_url=server.url, timeout=20) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60, verify=_TLS) as client,
         client.stream("POST", "/graphql", json={"query": query}, headers=headers) as response,
     ):
         yield response
+
+
+Carrier = Literal["a WebSocket", "events"]
+CARRIERS: tuple[Carrier, ...] = ("a WebSocket", "events")
+Read: TypeAlias = Callable[[], Awaitable[str]]
+
+
+class Listener:
+    """Who subscribes and reads: results in their order, and at last how it ended.
+
+    That is the code of a WebSocket's close, or for events "complete", or "hung up" where that was not said.
+    """
+
+    def __init__(self) -> None:
+        self.results: list[dict[str, Any]] = []
+        self.end: int | str | None = None
+
+    async def listen(self, carrier: Carrier, server: Addressed, query: str, token: str | None) -> None:
+        await (self._to_socket if carrier == "a WebSocket" else self._to_events)(server, query, token)
+
+    async def _to_socket(self, server: Addressed, query: str, token: str | None) -> None:
+        async with connected(server, token) as socket:
+            await socket.subscribe(query)
+            with contextlib.suppress(websockets.ConnectionClosed):
+                async for message in socket.connection:
+                    told = orjson.loads(message)
+                    assert (told["type"], told["id"]) == ("next", "1"), told
+                    self.results.append(told["payload"])
+            self.end = socket.connection.close_code
+
+    async def _to_events(self, server: Addressed, query: str, token: str | None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with events(server, query, **headers) as response:
+            assert response.status_code == 200, await response.aread()
+            event, end = "", "hung up"
+            async for line in response.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    event = value
+                    end = "complete" if event == "complete" else end
+                elif name == "data" and event == "next":
+                    self.results.append(orjson.loads(value))
+            self.end = end
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    server: Addressed, query: str, token: str | None = None, *, over: Carrier = "a WebSocket"
+) -> AsyncIterator[Listener]:
+    listener = Listener()
+    task = asyncio.create_task(listener.listen(over, server, query, token))
+    try:
+        yield listener
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def reading_nothing(server: Addressed, query: str, over: Carrier) -> AsyncIterator[Read]:
+    """Who subscribes, and takes nothing until what is yielded is called, which says how it ended."""
+    line = socket.create_connection(("127.0.0.1", urlsplit(server.url).port))
+    line.setblocking(False)
+    if over == "a WebSocket":
+        async with connected(
+            server, sock=line, max_queue=1, max_size=None, ping_interval=None, close_timeout=1
+        ) as client:
+            await client.subscribe(query)
+
+            async def read() -> str:
+                with contextlib.suppress(websockets.ConnectionClosed):
+                    while True:
+                        await client.connection.recv()
+                return f"{client.connection.close_code} {client.connection.close_reason}"
+
+            yield read
+        return
+    reader, writer = await asyncio.open_connection(sock=line, limit=1)
+    body = orjson.dumps({"query": query})
+    head = f"POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    writer.write(head.encode() + b"Accept: text/event-stream\r\nConnection: close\r\n\r\n" + body)
+
+    async def read_events() -> str:
+        last = b""
+        while chunk := await reader.read(65_536):
+            last = (last + chunk)[-1000:]
+        return last.decode()
+
+    try:
+        yield read_events
+    finally:
+        writer.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Fails where that takes longer."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -13,13 +13,27 @@ import pytest
 import websockets
 
 from cms import accounts, articles, workflow
-from cms.models import ArticleStatus, Role, Token, User
+from cms.http import server as http_server
+from cms.live import Feed
+from cms.models import ArticleStatus, Event, Role, Token, User
 from cms.permissions import PUBLIC, SYSTEM
 from cms.workflow import Transition
 from schema import streams
 from schema import websockets as sockets
 from tests.factories import make_actor, make_article, make_section, make_tag, make_token, make_user, publish
-from tests.streaming import Server, connected, events, is_listening, nobody_is_listening
+from tests.streaming import (
+    CARRIERS,
+    Carrier,
+    Read,
+    Server,
+    connected,
+    events,
+    is_listening,
+    listening,
+    nobody_is_listening,
+    reading_nothing,
+    until,
+)
 
 CHANGED = "subscription { articleChanged { kind previousPath path article { headline body { text } } } }"
 EDITORIAL = "subscription { editorialEvents { type article { headline } } }"
@@ -294,19 +308,87 @@ async def test_L18_T1_streams_end_with_the_rights_they_began_with(server: Server
         assert orjson.loads(last) == {"errors": [{"message": ended, "extensions": {"code": "UNAUTHENTICATED"}}]}
 
 
-async def test_the_slow_are_dropped_and_told_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "WAITING", 3)
-    stream = streams.Stream(PUBLIC)
-    for number in range(4):
-        stream.put(b"%d" % number)
-    assert stream.end is streams.End.TOO_SLOW
-    assert [each async for each in stream] == []
-    async with connected(server) as socket:
-        await socket.subscribe(CHANGED)
+async def test_what_waits_for_one_reader_is_bounded_in_number_and_in_bytes() -> None:
+    many, long = streams.Stream(PUBLIC), streams.Stream(PUBLIC)
+    for _ in range(streams.WAITING):
+        many.put(b"x")
+    long.put(b"x" * 2 * streams.WAITING_BYTES)  # a single one is what somebody asked for
+    assert (many.end, long.end) == (None, None)
+    many.put(b"x")
+    long.put(b"x")
+    assert (many.end, long.end) == (streams.End.TOO_SLOW, streams.End.TOO_SLOW)
+    assert [[each async for each in stream] for stream in (many, long)] == [[], []]
+    read = streams.Stream(PUBLIC)
+    results = aiter(read)
+    for _ in range(3):  # what was read waits no more
+        read.put(b"x" * streams.WAITING_BYTES)
+        await anext(results)
+    assert read.end is None
+
+
+async def test_what_waits_for_one_question_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "EVENTS_WAITING", 3)
+    feed = Feed()
+    source = streams._Source(feed)
+    happened = [Event(number=number) for number in range(5)]
+    feed._tell(happened[:3])
+    feed._tell(happened[3:])
+    assert source._waiting.qsize() == 1
+    with pytest.raises(streams.Overrun):
+        await anext(aiter(source))
+
+
+# Some 1.5 MB each time that a story of this text is told of.
+LONG = "x" * 50_000
+WIDE = f"subscription {{ articleChanged {{ article {{ {' '.join(f'a{n}: body {{ text }}' for n in range(30))} }} }} }}"
+
+
+@contextlib.asynccontextmanager
+async def one_who_is_too_slow(server: Server, over: Carrier) -> AsyncIterator[tuple[streams.Stream, Read]]:
+    """Its stream, which has ended or was cut off, and how to read it; beside one who hears everything meanwhile, and
+    is the only one left at the end."""
+    story = await make_article(headline="Long", body={"html": f"<p>{LONG}</p>"})
+    async with listening(server, CHANGED, over=over) as other:
         await is_listening(server)
-        for opened in server.streams._open:
-            opened.finish(streams.End.TOO_SLOW)
-        assert await socket.closed() == (1013, streams.End.TOO_SLOW.message)
+        (quick,) = server.streams._open
+        async with reading_nothing(server, WIDE, over) as read:
+            await is_listening(server, 2)
+            (slow,) = server.streams._open - {quick}
+            happened: list[str] = []
+            while slow.end is None and slow in server.streams._open:
+                assert len(happened) < 60
+                for transition, kind in ((Transition.PUBLISH, "PUBLISHED"), (Transition.UNPUBLISH, "REMOVED")):
+                    await workflow.transition(SYSTEM, story.article_id, transition)
+                    happened.append(kind)
+                    await until(lambda: len(other.results) == len(happened))
+                    assert slow._bytes + server.unsent < streams.WAITING_BYTES + 2 * 30 * len(LONG)
+            yield slow, read
+            await make_article(headline="After", status=ArticleStatus.PUBLISHED)
+            await until(lambda: len(other.results) == len(happened) + 1)
+            assert [each["data"]["articleChanged"]["kind"] for each in other.results] == [*happened, "PUBLISHED"]
+            await until(lambda: server.streams._open == {quick})
+
+
+@pytest.mark.parametrize("over", CARRIERS)
+async def test_who_takes_nothing_is_dropped_and_told_why_when_it_reads_again(server: Server, over: Carrier) -> None:
+    async with one_who_is_too_slow(server, over) as (slow, read):
+        assert (slow.end, slow._waiting.qsize()) == (streams.End.TOO_SLOW, 1)
+        ended = await read()
+    if over == "a WebSocket":
+        assert ended == f"1013 {streams.End.TOO_SLOW.message}"
+    else:
+        last, complete = ended.rpartition("event: next\ndata: ")[2].split("\n\n")[:2]
+        assert orjson.loads(last.partition("\r\n")[0])["errors"] == [
+            {"message": streams.End.TOO_SLOW.message, "extensions": {"code": "TOO_SLOW"}}
+        ]
+        assert "event: complete" in complete
+
+
+@pytest.mark.parametrize("over", CARRIERS)
+async def test_who_never_reads_again_is_cut_off(server: Server, over: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "STALLED_SECONDS", 1)
+    async with one_who_is_too_slow(server, over):
+        pass
 
 
 async def test_a_server_that_stops_says_connect_again(server: Server) -> None:
