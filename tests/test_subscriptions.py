@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -308,7 +309,56 @@ async def test_L18_T1_streams_end_with_the_rights_they_began_with(server: Server
         assert orjson.loads(last) == {"errors": [{"message": ended, "extensions": {"code": "UNAUTHENTICATED"}}]}
 
 
-async def test_what_waits_for_one_reader_is_bounded_in_number_and_in_bytes() -> None:
+async def test_L18_what_happens_after_a_right_has_ended_is_not_told_before_that_is_looked_up_either(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHECK_SECONDS", 3600)
+    user = await make_user()
+    token = await make_token(user=user)
+    async with AsyncExitStack() as stack:
+        listeners = [
+            await stack.enter_async_context(listening(server, EDITORIAL, token, over=carrier)) for carrier in CARRIERS
+        ]
+        idle = await stack.enter_async_context(connected(server, token))
+        await is_listening(server, 2)
+        await make_article(headline="Told")
+        await until(lambda: all(each.results for each in listeners))
+        await accounts.update_user(SYSTEM, user.id, {"role": Role.CONTRIBUTOR})
+        await idle.subscribe(EDITORIAL)  # on a connection of before
+        await is_listening(server, 3)
+        await make_article(headline="SECRET", owner_id=user.id)
+        await until(lambda: all(each.end is not None for each in listeners))
+        assert (await idle.closed())[0] == 4403
+        assert [each.end for each in listeners] == [4403, "complete"]
+        for each in listeners:
+            assert [told["data"]["editorialEvents"]["article"] for told in each.results if "data" in told] == [
+                {"headline": "Told"}
+            ]
+
+
+async def test_whose_rights_cannot_be_looked_up_is_told_nothing_and_connects_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await make_token(user=await make_user())
+    async with AsyncExitStack() as stack:
+        known, public = [
+            [await stack.enter_async_context(listening(server, CHANGED, who, over=carrier)) for carrier in CARRIERS]
+            for who in (token, None)
+        ]
+        await is_listening(server, 4)
+
+        async def fail(actors: object) -> None:
+            raise OSError("The database is away.")
+
+        monkeypatch.setattr(accounts, "still_valid", fail)
+        await until(lambda: all(each.end is not None for each in known))
+        await make_article(headline="For all", status=ArticleStatus.PUBLISHED)
+        await until(lambda: all(each.results for each in public))
+        assert [each.end for each in (*known, *public)] == [1013, "hung up", None, None]
+        assert [each.results for each in known] == [[], []]
+
+
+async def test_G12_what_waits_for_one_reader_is_bounded_in_number_and_in_bytes() -> None:
     many, long = streams.Stream(PUBLIC), streams.Stream(PUBLIC)
     for _ in range(streams.WAITING):
         many.put(b"x")
@@ -326,7 +376,7 @@ async def test_what_waits_for_one_reader_is_bounded_in_number_and_in_bytes() -> 
     assert read.end is None
 
 
-async def test_what_waits_for_one_question_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_G12_what_waits_for_one_question_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "EVENTS_WAITING", 3)
     feed = Feed()
     source = streams._Source(feed)
@@ -370,7 +420,7 @@ async def one_who_is_too_slow(server: Server, over: Carrier) -> AsyncIterator[tu
 
 
 @pytest.mark.parametrize("over", CARRIERS)
-async def test_who_takes_nothing_is_dropped_and_told_why_when_it_reads_again(server: Server, over: Carrier) -> None:
+async def test_G12_who_takes_nothing_is_dropped_and_told_why_when_it_reads_again(server: Server, over: Carrier) -> None:
     async with one_who_is_too_slow(server, over) as (slow, read):
         assert (slow.end, slow._waiting.qsize()) == (streams.End.TOO_SLOW, 1)
         ended = await read()
@@ -385,7 +435,9 @@ async def test_who_takes_nothing_is_dropped_and_told_why_when_it_reads_again(ser
 
 
 @pytest.mark.parametrize("over", CARRIERS)
-async def test_who_never_reads_again_is_cut_off(server: Server, over: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_G12_who_never_reads_again_is_cut_off(
+    server: Server, over: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http_server, "STALLED_SECONDS", 1)
     async with one_who_is_too_slow(server, over):
         pass
@@ -426,7 +478,7 @@ async def test_a_thousand_subscribers_of_one_process_are_told_each(
     server: Server, configured: Callable[..., None]
 ) -> None:
     configured(CMS_SOCKETS_PER_ADDRESS="1000")
-    async with contextlib.AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(server)) for _ in range(100)]
         for client in clients:
             for number in range(10):

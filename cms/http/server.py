@@ -48,7 +48,7 @@ def before_stopping(work: Callable[[], None]) -> Iterator[None]:
 
 
 def _cut_when_stalled(transport: Transport) -> None:
-    """Closing would not do: that waits until everything was sent. Where the system knows no such limit there is none."""
+    """Closing would not do: that waits until everything was sent. Only Linux knows such a limit."""
     peer = transport.get_extra_info("socket")
     if hasattr(socket, "TCP_USER_TIMEOUT") and peer.family in (socket.AF_INET, socket.AF_INET6):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_SECONDS * 1000))
