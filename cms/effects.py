@@ -160,10 +160,14 @@ union all select 'StoryList:' || id from story_list
 union all select 'Section:' || id from section where id = any($7)
 union all select 'RedirectRule:' || id from slug where target_id = any($6) and {_public(Slug)}
 """
+# One look-up in an index each: as one condition with "or" it would read every live story.
 _POINTING = """
-select article_id from live where (article_id in (select article_id from related where related_ids && $1::uuid[])
-    or related_ids && $1::uuid[] or body_article_ids && $1::uuid[]
-    or translation_group in (select translation_group from article where id = any($1))) and article_id <> all($1)
+select article_id from (
+    select article_id from live where related_ids && $1::uuid[]
+    union select article_id from live where body_article_ids && $1::uuid[]
+    union select article_id from live join related r using (article_id) where r.related_ids && $1::uuid[]
+    union select live.article_id from live join article a using (translation_group) where a.id = any($1)
+) pointing where article_id <> all($1)
 """
 _SLUGS = "select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug"
 

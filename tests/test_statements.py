@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cms import articles, ids, newsroom
+from cms import articles, database, effects, ids, newsroom
 from cms.models import ArticleStatus
 from cms.permissions import SYSTEM
 from tests.conftest import Api
@@ -92,3 +92,13 @@ async def test_ten_nodes_and_ten_revisions_take_as_many_statements_as_one(api: A
             await api(revisions, id=id, n=n, actor=editor)
         taken.append(len(seen))
     assert taken[1] <= taken[0], taken
+
+
+async def test_what_points_at_a_story_is_found_in_indexes() -> None:
+    """Every publishing asks: one condition that no index serves reads all live stories."""
+    async with database.transaction() as connection:
+        await connection.execute_query("set local enable_seqscan = off")
+        sql = effects._POINTING.replace("$1", f"array['{ids.new()}'::uuid]")
+        plan = "\n".join(row[0] for row in (await connection.execute_query(f"explain {sql}"))[1])
+    assert "Index" in plan
+    assert "Seq Scan" not in plan

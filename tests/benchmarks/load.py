@@ -24,6 +24,8 @@ class Measured:
     p95: float
     p99: float
     bytes: int = 0  # of an answer, where that was looked at
+    server: float = 0.0  # milliseconds of CPU a request, where that was looked at
+    postgres: float = 0.0
 
 
 def post(document: str, variables: dict[str, object] | None = None) -> bytes:

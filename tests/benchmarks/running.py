@@ -26,6 +26,8 @@ _TUNED = (
     "maintenance_work_mem = '1GB'\nmax_connections = 200\n"
 )
 _START_SECONDS = 60
+# By the port it answers at, which process.
+_pids: dict[int, int] = {}
 
 
 @contextmanager
@@ -79,7 +81,7 @@ async def _migrated(url: str) -> None:
 
 
 @contextmanager
-def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Iterator[int]:
+def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Iterator[None]:
     """A process on the first core, from when it answers at its port."""
     process = subprocess.Popen(
         command,
@@ -93,7 +95,8 @@ def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Ite
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[0]} … {command[-1]} does not answer")
             time.sleep(0.05)
-        yield process.pid
+        _pids[port] = process.pid
+        yield
     finally:
         process.terminate()
         process.wait(20)
@@ -128,3 +131,27 @@ def free_port() -> int:
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def cpu_seconds(port: int, url: str) -> tuple[float, float]:
+    """What the server at this port has used so far, and what PostgreSQL has."""
+    socket_directory = Path(parse_qs(urlsplit(url).query)["host"][0])
+    postmaster = int((socket_directory / ".s.PGSQL.5432.lock").read_text().split()[0])
+    processes = [_stat(Path("/proc", name)) for name in os.listdir("/proc") if name.isdigit()]
+    postgres = sum(used for parent, used in processes if parent == postmaster)
+    return _stat(Path("/proc", str(_pids[port])))[1], postgres
+
+
+def resident(port: int) -> int:
+    """The memory of the server at this port, in bytes."""
+    pages = Path("/proc", str(_pids[port]), "statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _stat(process: Path) -> tuple[int, float]:
+    """Its parent and the seconds of CPU it has used; of one that has just ended, nothing."""
+    try:
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, 0.0
+    return int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

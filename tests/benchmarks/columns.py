@@ -1,0 +1,109 @@
+"""Who is measured beside whom: the columns of the benchmark, their servers, what each is asked, and that all answer the
+same."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import orjson
+
+from tests.benchmarks import postgraphile
+from tests.benchmarks.load import Measured, Wish, load
+from tests.benchmarks.running import cpu_seconds, serving
+from tests.benchmarks.shapes import Shape, plain
+
+# The warm ones are asked for so many different answers, and keep them.
+HOT, KEPT_BYTES = 200, 200 * 1024**2
+COLUMNS = {
+    "bare": "(a) constant bytes",
+    "headed": "(a) with our headers",
+    "by hand": "(b) SQL by hand",
+    "strawberry": "Strawberry + Tortoise",
+    "postgraphile": "PostGraphile",
+    "nothing kept": "Copydesk, cold, nothing kept",
+    "cold": "Copydesk, cold",
+    "post": "Copydesk, warm, POST",
+    "get": "Copydesk, warm, GET",
+    "304": "Copydesk, warm, 304",
+}
+_FROM_THE_DATABASE = ("cold", "nothing kept", "strawberry", "by hand", "postgraphile")
+Ports = dict[str, int]
+
+
+def served(stack: ExitStack, url: str) -> Ports:
+    """The ports of all of them, by name."""
+    cold = {"CMS_ANSWER_BYTES": "0"}
+    warm = stack.enter_context(serving("cms.app:create_app", url, "--factory", CMS_ANSWER_BYTES=str(KEPT_BYTES)))
+    ports = {
+        "post": warm,
+        "get": warm,
+        "304": warm,
+        "cold": stack.enter_context(serving("cms.app:create_app", url, "--factory", **cold)),
+        "nothing kept": stack.enter_context(serving("tests.benchmarks.cold:create_app", url, "--factory", **cold)),
+        "by hand": stack.enter_context(serving("tests.benchmarks.limits:by_hand", url)),
+        "strawberry": stack.enter_context(serving("tests.benchmarks.strawberry_tortoise:app", url)),
+    }
+    try:
+        ports["postgraphile"] = stack.enter_context(postgraphile.serving(url))
+    except postgraphile.Unavailable as reason:
+        print(f"no PostGraphile: {reason}", file=sys.stderr)
+    return ports
+
+
+def constant(stack: ExitStack, url: str, port: int, wishes: list[Wish]) -> int:
+    """The port of a server of what Copydesk at that port answers."""
+    kept = [ask(port, wish) for wish in wishes]
+    hidden = {"date", "server"}  # uvicorn adds them to every answer
+    heads = [[item for item in each.headers.items() if item[0] not in hidden] for each in kept]
+    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "answers"
+    file.write_bytes(orjson.dumps([(head, each.text) for head, each in zip(heads, kept, strict=True)]))
+    return stack.enter_context(serving("tests.benchmarks.limits:constant", url, BENCH_ANSWERS=str(file)))
+
+
+def ask(port: int, wish: Wish) -> httpx.Response:
+    method, head = ("GET", {}) if wish.body is None else ("POST", {"content-type": "application/json"})
+    head["accept-encoding"] = "identity"
+    return httpx.request(method, f"http://127.0.0.1:{port}{wish.path}", content=wish.body, headers=head, timeout=60)
+
+
+def wishes(shape: Shape, number: int, ports: Ports) -> dict[str, list[Wish]]:
+    """What each of them is asked for."""
+    hot = replace(shape, slugs=shape.slugs[:HOT])
+    differing = {
+        "bare": [Wish(f"/bare/{number}")],
+        "headed": [Wish(f"/headed/{number}")],
+        "by hand": shape.by_hand(),
+        "postgraphile": shape.peer_posts(),
+        "post": hot.posts(),
+        "get": hot.gets(),
+        "304": [replace(each, etag=ask(ports["304"], each).headers["etag"]) for each in hot.gets()],
+    }
+    return {name: differing.get(name) or shape.posts() for name in COLUMNS if name in ports}
+
+
+def check(shape: Shape, ports: Ports, times: int = 5) -> None:
+    """All of them answer the same; else it ends here."""
+    for n in range(min(times, len(shape.slugs) or 1)):
+        wanted = plain(ask(ports["post"], shape.posts()[n]).json())
+        for name in _FROM_THE_DATABASE:
+            if name not in ports:
+                continue
+            asked = {"by hand": shape.by_hand, "postgraphile": shape.peer_posts}.get(name, shape.posts)()[n]
+            answer = ask(ports[name], asked).json()
+            found = {"data": shape.as_ours(answer["data"])} if name == "postgraphile" else answer
+            if plain(found) != wanted:
+                raise SystemExit(f"{shape.name}: {COLUMNS[name]} answers {found}\n\nwhere Copydesk has {wanted}")
+
+
+def measure(port: int, url: str, asked: list[Wish], seconds: float) -> Measured:
+    """One round."""
+    before = cpu_seconds(port, url)
+    found = load(port, asked, seconds=seconds)
+    server, postgres = (now - then for now, then in zip(cpu_seconds(port, url), before, strict=True))
+    each = 1000 / (found.per_second * seconds or 1)
+    return replace(found, server=server * each, postgres=postgres * each)

@@ -1,0 +1,138 @@
+"""`make bench`: what more stories cost. The three pages read cold with few stories and with many, in turn; and how long
+`publishArticle` takes among many, over HTTP, one editor after another.
+
+python -m tests.benchmarks.growth [--few N] [--many N] [--keep-few DIRECTORY] [--keep-many DIRECTORY]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+
+from cms import accounts, clock, database, ids, workflow
+from cms.models import Role, TokenScope, User
+from cms.permissions import SYSTEM
+from cms.settings import Settings
+from cms.workflow import Transition
+from tests.benchmarks.columns import measure
+from tests.benchmarks.load import Measured, ask_once, load
+from tests.benchmarks.newsroom import ARTICLE, AUTHOR, MEDIA, SECTION, TAG, id_of
+from tests.benchmarks.report import CELL, at_most, cell, conditions, markdown
+from tests.benchmarks.running import newsroom, serving
+from tests.benchmarks.shapes import Shape, shapes
+
+MOST_GROWTH, MOST_PUBLISHING_MS = 1.3, 15.0
+PUBLISHED, WARMING = 300, 50
+_STORY = "... on Article { id publishedAt path } ... on Problem { code message }"
+CREATE = f"mutation($input: CreateArticleInput!) {{ story: createArticle(input: $input) {{ {_STORY} }} }}"
+PUBLISH = f"mutation($input: PublishArticleInput!) {{ story: publishArticle(input: $input) {{ {_STORY} }} }}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--few", type=int, default=10_000)
+    parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--keep-few", type=Path)
+    parser.add_argument("--keep-many", type=Path)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    wish = parser.parse_args()
+    with newsroom(wish.few, wish.keep_few) as few, newsroom(wish.many, wish.keep_many) as many:
+        print(asyncio.run(conditions(many, f"{wish.few:,} and {wish.many:,} stories")), flush=True)
+        rows = list(_read({few: wish.few, many: wish.many}, wish.rounds, wish.seconds))
+        head = [CELL, f"{wish.few:,} stories", f"{wish.many:,} stories", "times as long (wanted)"]
+        print("\n".join(["", *markdown(head, rows), ""]), flush=True)
+        took = quantiles(publishing(many), n=100)
+        print(
+            f"publishArticle among {wish.many:,} stories: p50 {at_most(took[49], MOST_PUBLISHING_MS)} ms, p99 {took[98]:.1f} ms"
+        )
+
+
+def _read(stories: dict[str, int], rounds: int, seconds: float) -> Iterator[list[str]]:
+    """stories: how many, by the url of the database."""
+    with ExitStack() as stack:
+        ports = {
+            url: stack.enter_context(serving("cms.app:create_app", url, "--factory", CMS_ANSWER_BYTES="0"))
+            for url in stories
+        }
+        for number in range(3):
+            asked = {url: shapes(n)[number] for url, n in stories.items()}
+            few, many = _best(asked, ports, rounds, seconds)
+            longer = at_most(few.per_second / many.per_second, MOST_GROWTH)
+            yield [next(iter(asked.values())).name, cell(few), cell(many), longer]
+
+
+def _best(asked: dict[str, Shape], ports: dict[str, int], rounds: int, seconds: float) -> list[Measured]:
+    for url, shape in asked.items():
+        ask_once(ports[url], shape.posts())
+        load(ports[url], shape.posts(), seconds=1)
+    found: dict[str, list[Measured]] = {url: [] for url in asked}
+    for _ in range(rounds):
+        for url, shape in asked.items():
+            found[url].append(measure(ports[url], url, shape.posts(), seconds))
+    return [max(each, key=lambda measured: measured.per_second) for each in found.values()]
+
+
+def publishing(url: str) -> list[float]:
+    """How long each took, in milliseconds. What was published is not public when it ends: the next run finds the same."""
+    token = asyncio.run(_token(url))
+    took = []
+    with (
+        serving("cms.app:create_app", url, "--factory") as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {token}"}) as client,
+    ):
+        made = [_told(client, CREATE, _draft(n)) for n in range(WARMING + PUBLISHED)]
+        for draft in made:
+            began = time.perf_counter()
+            published = _told(client, PUBLISH, {"id": draft["id"]})
+            took.append((time.perf_counter() - began) * 1000)
+            if published["publishedAt"] is None:
+                raise RuntimeError(published)
+    asyncio.run(_unpublish(url, [draft["id"] for draft in made]))
+    return took[WARMING:]
+
+
+def _draft(n: int) -> dict[str, Any]:
+    """What every other story has too."""
+    return {
+        "headline": f"Measured {n} at {time.time_ns()}",
+        "dek": "In a line",
+        "body": {"html": f"<p>{'The harbour council met again on Tuesday. ' * 8}</p>" * 25},
+        "sectionId": id_of(SECTION, 1 + n % 40),
+        "byline": [{"authorId": id_of(AUTHOR, 1 + n % 300)}],
+        "tagIds": [id_of(TAG, 1 + n % 20), id_of(TAG, 21 + n % 180), id_of(TAG, 201 + n % 1800)],
+        "leadMedia": {"mediaId": id_of(MEDIA, 1 + n % 5000)},
+        "relatedPostIds": [id_of(ARTICLE, n + 1), id_of(ARTICLE, n + 2), id_of(ARTICLE, n + 3)],
+    }
+
+
+def _told(client: httpx.Client, document: str, given: dict[str, Any]) -> dict[str, Any]:
+    answer = client.post("/graphql", json={"query": document, "variables": {"input": given}})
+    found: dict[str, Any] = (answer.json().get("data") or {}).get("story") or {}
+    if "id" not in found:
+        raise RuntimeError(answer.text)
+    return found
+
+
+async def _token(url: str) -> str:
+    async with database.open(Settings(database_url=url)):
+        user = await User.create(name="Editor", role=Role.EDITOR, created_at=clock.now())
+        return await accounts.create_token(SYSTEM, name="bench", scope=TokenScope.WRITE, user=user)
+
+
+async def _unpublish(url: str, stories: list[str]) -> None:
+    async with database.open(Settings(database_url=url)):
+        for id in filter(None, (ids.decode_as("Article", story) for story in stories)):
+            await workflow.transition(SYSTEM, id, Transition.UNPUBLISH)
+
+
+if __name__ == "__main__":
+    main()
