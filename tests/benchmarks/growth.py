@@ -84,19 +84,22 @@ def _best(asked: dict[str, Shape], ports: dict[str, int], rounds: int, seconds: 
 def publishing(url: str) -> list[float]:
     """How long each took, in milliseconds. What was published is not public when it ends: the next run finds the same."""
     token = asyncio.run(_token(url))
-    took = []
-    with (
-        serving("cms.app:create_app", url, "--factory") as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {token}"}) as client,
-    ):
-        made = [_told(client, CREATE, _draft(n)) for n in range(WARMING + PUBLISHED)]
-        for draft in made:
-            began = time.perf_counter()
-            published = _told(client, PUBLISH, {"id": draft["id"]})
-            took.append((time.perf_counter() - began) * 1000)
-            if published["publishedAt"] is None:
-                raise RuntimeError(published)
-    asyncio.run(_unpublish(url, [draft["id"] for draft in made]))
+    took: list[float] = []
+    made: list[dict[str, Any]] = []
+    try:
+        with (
+            serving("cms.app:create_app", url, "--factory") as port,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {token}"}) as client,
+        ):
+            made += (_told(client, CREATE, _draft(n)) for n in range(WARMING + PUBLISHED))
+            for draft in made:
+                began = time.perf_counter()
+                published = _told(client, PUBLISH, {"id": draft["id"]})
+                took.append((time.perf_counter() - began) * 1000)
+                if published["publishedAt"] is None:
+                    raise RuntimeError(published)
+    finally:
+        asyncio.run(_unpublish(url, [draft["id"] for draft in made[: len(took)]]))
     return took[WARMING:]
 
 

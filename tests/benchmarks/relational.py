@@ -8,7 +8,8 @@ import asyncpg
 _TABLES = """
 drop schema if exists bench cascade;
 create schema bench;
-create table bench.section (id uuid primary key, name text not null, slug text not null unique, position int not null);
+create table bench.section (id uuid primary key, name text not null, slug text not null unique, position int not null,
+    parent_id uuid references bench.section);
 create table bench.tag (id uuid primary key, name text not null, slug text not null unique);
 create table bench.author (id uuid primary key, name text not null, slug text not null unique);
 create table bench.media (id uuid primary key, alt_text text not null);
@@ -19,7 +20,7 @@ create table bench.article_author (article_id uuid not null, position int not nu
 create table bench.article_related (article_id uuid not null, position int not null, related_id uuid not null);
 """
 _COPY = """
-insert into bench.section select id, name, slug, position from section;
+insert into bench.section select id, name, slug, position, parent_id from section order by parent_id nulls first;
 insert into bench.tag select id, name, slug from tag;
 insert into bench.author select id, name, slug from author;
 insert into bench.media select id, alt_text from media;
@@ -41,6 +42,8 @@ alter table bench.article_author add primary key (article_id, position), add for
     add foreign key (author_id) references bench.author;
 alter table bench.article_related add primary key (article_id, position),
     add foreign key (article_id) references bench.article, add foreign key (related_id) references bench.article;
+create index on bench.section (parent_id, position);
+create index on bench.section (position);
 create index on bench.article (status, published_at desc, id desc);
 create index on bench.article (section_id, status, published_at desc, id desc);
 create index on bench.article_tag (tag_id, article_id);

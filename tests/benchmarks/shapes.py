@@ -23,16 +23,16 @@ TAG = """query($slug: String!) { tag(slug: $slug) { name articles(first: 20) { t
 _RELATIONS = """articleTagsByArticleId(orderBy: POSITION_ASC) { nodes { tagByTagId { name } } }
   articleAuthorsByArticleId(orderBy: POSITION_ASC) { nodes { authorByAuthorId { name } } }
   articleRelatedsByArticleId(orderBy: POSITION_ASC, first: 3) { nodes { articleByRelatedId { headline slug } } }"""
-_NEWEST = "first: 20, orderBy: [PUBLISHED_AT_DESC, ROW_ID_DESC]"
+NEWEST = "first: 20, orderBy: [PUBLISHED_AT_DESC, ROW_ID_DESC]"
 _PEER_FRONT = (
-    f'{{ allArticles({_NEWEST}, condition: {{ status: "PUBLISHED" }}) '
+    f'{{ allArticles({NEWEST}, condition: {{ status: "PUBLISHED" }}) '
     f"{{ nodes {{ headline slug dek publishedAt mediaByLeadMediaId {{ altText }} {_RELATIONS} }} }} }}"
 )
 _PEER_ARTICLE = (
     f"query($slug: String!) {{ articleBySlug(slug: $slug) {{ headline dek publishedAt html status {_RELATIONS} }} }}"
 )
 _PEER_TAG = (
-    f"query($slug: String!) {{ tagBySlug(slug: $slug) {{ name articles({_NEWEST}) "
+    f"query($slug: String!) {{ tagBySlug(slug: $slug) {{ name articles({NEWEST}) "
     "{ totalCount nodes { headline slug dek publishedAt } } } }"
 )
 
