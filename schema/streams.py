@@ -35,6 +35,8 @@ EVENTS_WAITING = 10_000
 # How often whether rights have ended is looked up; of what happens after they did, nothing is told in any case.
 CHECK_SECONDS = 0.5
 MOST_STREAMS = 10_000
+# So many questions are worked on at once when something happens, however many were asked: requests come in between.
+AT_WORK = 4
 
 # Tokens that may read what the public may are one viewer.
 _READER = Actor("a reader", scopes=frozenset({TokenScope.READ}))
@@ -100,6 +102,7 @@ class Streams:
         self._feed = feed
         self._channels: dict[_Key, _Channel] = {}
         self._open: set[Stream] = set()
+        self._turns = asyncio.Semaphore(AT_WORK)
         self._watching: asyncio.Task[None] | None = None
         self.is_closing = False
 
@@ -151,7 +154,7 @@ class Streams:
         key = (who, may_introspect(ask.actor), text, ask.name, orjson.dumps(ask.variables, option=orjson.OPT_SORT_KEYS))
         channel = self._channels.get(key)
         if channel is None or channel.is_over:
-            channel = await _Channel.begin(key, who, ask, self._feed)
+            channel = await _Channel.begin(key, who, ask, _Source(self._feed, self._turns))
             other = self._channels.get(key)
             if other is not None and not other.is_over:
                 channel.stop()  # somebody began the same meanwhile
@@ -173,9 +176,8 @@ class _Channel:
         self._task.add_done_callback(lambda _: source.close())
 
     @classmethod
-    async def begin(cls, key: _Key, who: Actor, ask: Prepared, feed: Feed) -> _Channel:
+    async def begin(cls, key: _Key, who: Actor, ask: Prepared, source: _Source) -> _Channel:
         """Raises Refused."""
-        source = _Source(feed)  # from now on, not from when the first result is asked for
         try:
             found = subscribe(
                 schema._schema,
@@ -235,16 +237,30 @@ class Overrun(Exception):
 
 
 class _Source:
-    """Every event since this was made. Iterating raises Overrun where whoever does it is too slow."""
+    """Every event since this was made. Iterating raises Overrun where whoever does it is too slow. From an event until
+    the next is asked for, one of the turns is taken."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, turns: asyncio.Semaphore) -> None:
         self._waiting: asyncio.Queue[Event | None] = asyncio.Queue()
-        self.close = feed.subscribe(Subscriber(self._told))
+        self._turns, self._has_turn = turns, False
+        self._unsubscribe = feed.subscribe(Subscriber(self._told))
+
+    def close(self) -> None:
+        self._unsubscribe()
+        self._rest()
 
     async def __aiter__(self) -> AsyncGenerator[Event, None]:
         while (event := await self._waiting.get()) is not None:
+            await self._turns.acquire()
+            self._has_turn = True
             yield event
+            self._rest()
         raise Overrun
+
+    def _rest(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release()
 
     def _told(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 import websockets
 
-from cms import accounts, articles, workflow
+from cms import accounts, articles, changes, workflow
 from cms.http import server as http_server
 from cms.live import Feed
 from cms.models import ArticleStatus, Event, Role, Token, User
@@ -379,7 +379,7 @@ async def test_G12_what_waits_for_one_reader_is_bounded_in_number_and_in_bytes()
 async def test_G12_what_waits_for_one_question_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "EVENTS_WAITING", 3)
     feed = Feed()
-    source = streams._Source(feed)
+    source = streams._Source(feed, asyncio.Semaphore(1))
     happened = [Event(number=number) for number in range(5)]
     feed._tell(happened[:3])
     feed._tell(happened[3:])
@@ -490,6 +490,45 @@ async def test_a_thousand_subscribers_of_one_process_are_told_each(
             told = [await client.hear() for _ in range(10)]
             assert {each["id"] for each in told} == {str(number) for number in range(10)}
             assert {each["payload"]["data"]["articleChanged"]["path"] for each in told} == {"/for-all"}
+
+
+async def test_G12_many_questions_are_worked_on_a_few_at_a_time(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[int] = []
+    working = 0
+    of_event = changes.of_event
+
+    async def counted(event: Event) -> list[changes.Change]:
+        nonlocal working
+        working += 1
+        at_work.append(working)
+        try:
+            await asyncio.sleep(0)
+            return await of_event(event)
+        finally:
+            working -= 1
+
+    monkeypatch.setattr(changes, "of_event", counted)
+    questions = [f"subscription {{ a{number}: articleChanged {{ path }} }}" for number in range(50)]
+    async with connected(server) as socket, connected(server) as hasty:
+        for number, question in enumerate(questions):
+            await socket.subscribe(question, id=str(number))
+        await is_listening(server, 50)
+        for number in range(10):  # who goes in the middle of it leaves no turn taken
+            await hasty.subscribe(questions[number].replace("path", "kind"), id=str(number))
+        await is_listening(server, 60)
+        await make_article(headline="First", status=ArticleStatus.PUBLISHED)
+        await until(lambda: bool(at_work))
+        await hasty.connection.close()
+        await make_article(headline="Second", status=ArticleStatus.PUBLISHED)
+        told = [await socket.hear() for _ in range(100)]
+    for number in range(50):
+        own = [each["payload"]["data"][f"a{number}"]["path"] for each in told if each["id"] == str(number)]
+        assert own == ["/first", "/second"]
+    assert max(at_work) == streams.AT_WORK
+    assert server.streams._turns._value == streams.AT_WORK
+    await nobody_is_listening(server)
 
 
 async def _until_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
