@@ -177,6 +177,7 @@ async def test_a_server_that_is_told_to_stop_tells_clients_to_connect_again(
         assert server.process.returncode == 0
 
 
+@pytest.mark.extended  # it waits for them as long as it may
 async def test_a_server_stops_although_some_read_nothing(serve: Callable[..., Served], database_url: str) -> None:
     server = serve(CMS_DATABASE_URL=database_url)
     wide = (

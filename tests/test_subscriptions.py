@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -434,6 +435,7 @@ async def test_G12_who_takes_nothing_is_dropped_and_told_why_when_it_reads_again
         assert "event: complete" in complete
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux knows such a limit")
 @pytest.mark.parametrize("over", CARRIERS)
 async def test_G12_who_never_reads_again_is_cut_off(
     server: Server, over: Carrier, monkeypatch: pytest.MonkeyPatch
