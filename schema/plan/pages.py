@@ -102,11 +102,9 @@ class Pages(Source):
     async def _page(self, term_id: UUID | None, reading: Reading) -> Page:
         """With the kept count of the list, where that was asked for."""
         wish, stories = self.wish(reading), self.stories or _BARE
-        counts = self._counts(term_id, wish)
         listing, sql, params = await self._statement(term_id, wish)
-        more = counts + (len(listing.keys) if self.cursors_too else 0)
-        rows = await stories.rows(reading, sql, *params, beside=more, by_values=wish.filter is not None)
-        if counts and rows:
+        rows = await stories.rows(reading, sql, *params, by_values=wish.filter is not None)
+        if rows and self._counts(term_id, wish):
             reading.put(COUNTS, {term_id: rows[0][len(stories.columns)] or 0}, [term_id])
         return listing.page_of(rows, wish.paging)
 
@@ -116,8 +114,10 @@ class Pages(Source):
             return *known, [] if term_id is None else [term_id]
         listing = await wish.listing(term_id)
         listing.check(wish.paging)
-        select = (self.stories or _BARE).sql("live") + (f", {_KEPT_COUNT}" if self._counts(term_id, wish) else "")
+        stories, counts = self.stories or _BARE, self._counts(term_id, wish)
+        select = stories.sql("live") + (f", {_KEPT_COUNT}" if counts else "")
         sql, params = listing.statement(wish.paging, select, cursors=self.cursors_too)
+        sql = stories.statement(sql, counts + (len(listing.keys) if self.cursors_too else 0))
         if wish.is_plain:
             self._statements[same] = listing, sql
         return listing, sql, params

@@ -89,7 +89,7 @@ class Stories(Source):
     def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
         self.columns: list[str] = parent.columns if parent is not None else [MARK, "article_id"]
         self._used = {"article_id"}
-        self._sql: dict[str, tuple[int, str]] = {}
+        self._sql: dict[str, str] = {}  # of tables, and of conditions
         self.is_related = parent is not None
         self.related: Stories | None = None
         self.wished = 0
@@ -121,13 +121,10 @@ class Stories(Source):
 
     def sql(self, table: str) -> str:
         """What is selected from a table of live stories, once everything is compiled."""
-        found = self._sql.get(table)
-        if found is not None and found[0] == len(self.columns):
-            return found[1]
-        mark = "null::bigint" if self.is_related else MARK
-        made = ", ".join((mark, *(self._column(name, table) for name in self.columns[1:])))
-        self._sql[table] = (len(self.columns), made)
-        return made
+        if table not in self._sql:
+            mark = "null::bigint" if self.is_related else MARK
+            self._sql[table] = ", ".join((mark, *(self._column(name, table) for name in self.columns[1:])))
+        return self._sql[table]
 
     def _column(self, name: str, table: str) -> str:
         if name not in self._used:
@@ -153,17 +150,19 @@ class Stories(Source):
         self.related, self.wished = related, wished
         return self.column("near")
 
-    async def rows(
-        self, reading: Reading, sql: str, *params: Any, beside: int = 0, by_values: bool = False
-    ) -> list[Any]:
-        """The rows of a statement that selects self.sql and so many columns more, with their related ones put where
-        they are looked for. by_values: the best way to find them depends on the values."""
-        if self.related is not None:
-            sql = (
-                f"with p as materialized ({sql}) select * from p union all "
-                f"select {self.related.sql('x')}{', null' * beside} from live x "
-                "where x.article_id = any(array(select unnest(p.related_ids || p.near) from p))"
-            )
+    def statement(self, sql: str, beside: int = 0) -> str:
+        """One that selects self.sql and so many columns more, for `rows`: with the related ones' rows behind."""
+        if self.related is None:
+            return sql
+        return (
+            f"with p as materialized ({sql}) select * from p union all "
+            f"select {self.related.sql('x')}{', null' * beside} from live x "
+            "where x.article_id = any(array(select unnest(p.related_ids || p.near) from p))"
+        )
+
+    async def rows(self, reading: Reading, sql: str, *params: Any, by_values: bool = False) -> list[Any]:
+        """The rows of a `statement`, their related ones put where they are looked for. by_values: the best way to find
+        them depends on the values."""
         rows = await (reading.fetch_by_values if by_values else reading.fetch)(sql, *params)
         if self.related is None:
             return rows
@@ -174,8 +173,10 @@ class Stories(Source):
         return own
 
     async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
-        rows = await self.rows(reading, f"select {self.sql('a')} from live a where {condition}", *params)
-        return {row[ID]: row for row in rows}
+        sql = self._sql.get(condition)
+        if sql is None:
+            sql = self._sql[condition] = self.statement(f"select {self.sql('a')} from live a where {condition}")
+        return {row[ID]: row for row in await self.rows(reading, sql, *params)}
 
 
 class BySlug(Source):
