@@ -14,16 +14,11 @@ from uuid import UUID
 
 from cms import clock, purge
 from cms.models import Event
-from cms.paths import MAX_SLUG
-from schema.plan import Entities, Reading
+from schema.plan import Changes, Entities, Reading
+from schema.plan.keys import NAMES, PUBLIC, STORIES, of_list
 
-KEY = 16
-# The list of all stories, the slugs of tags, authors and lists, and whatever readers see.
-STORIES, NAMES, PUBLIC = (bytes((number,)) + b"\0" * (KEY - 1) for number in range(3))
 # Of what a key costs in memory; of what an answer costs besides its bytes.
 _OVERHEAD = 400
-# So many keys are known to have changed; then everything older is dropped.
-_MOST_CHANGED = 200_000
 NEVER = float("inf")
 
 
@@ -45,26 +40,6 @@ class Answer(NamedTuple):
     unchanged: Head = ()  # to whoever has it already
 
 
-def keys_of(reading: Reading) -> bytes:
-    """What an answer was made of, one key after the other."""
-    keys = {id.bytes for ids in reading.shown.values() for id in ids}
-    keys.update(STORIES if id is None else _list(id) for _, id in reading.lists)
-    if reading.names:
-        keys.add(NAMES)
-    if reading.anything:
-        keys.add(PUBLIC)
-    return b"".join(sorted(keys))
-
-
-def tags_of(reading: Reading) -> list[str]:
-    """The same as caches before us know them (cms.purge). Every answer goes by the site and its sections."""
-    found = [f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids]
-    found += ["articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists]
-    found += ["public"] if reading.anything else []
-    found += [purge.sent(f"slug:{slug}") for slug in reading.slugs if len(slug) <= MAX_SLUG]
-    return ["site", "sections", *(("articles", "tags", "authors") if reading.names else ()), *found]
-
-
 def changed_by(event: Event) -> set[bytes] | None:
     """The keys that an event changes; None where any answer may be another one."""
     found: set[bytes] = set()
@@ -77,7 +52,7 @@ def changed_by(event: Event) -> set[bytes] | None:
         elif kind == "articles":
             found.add(STORIES)
         elif rest.endswith(":articles"):
-            found.add(_list(UUID(rest.removesuffix(":articles"))))
+            found.add(of_list(UUID(rest.removesuffix(":articles"))))
         elif kind in ("article", "tag", "author", "media", "list"):
             found.add(UUID(rest).bytes)
         if kind in ("tag", "author", "list", "tags", "authors", "slug"):
@@ -85,24 +60,21 @@ def changed_by(event: Event) -> set[bytes] | None:
     return found
 
 
-def _list(id: UUID) -> bytes:
-    """The key of the stories of a section, tag or author: nothing that is shown has it."""
-    return bytes((id.bytes[0] ^ 0x80,)) + id.bytes[1:]
-
-
 class Answers:
     """Up to so many bytes of answers, those that were asked for last. Listens to the feed of public events."""
 
     def __init__(self, most: int) -> None:
-        self.entities = Entities()
-        self.turn = 0
+        self.changes = Changes()
+        self.entities = Entities(self.changes)
         self.bytes = 0
         self.is_open = False
         self.keeps = most > 0
         self._most = most
         self._kept: OrderedDict[tuple[object, ...], Answer] = OrderedDict()
-        self._changed: dict[bytes, int] = {}
-        self._oldest = 0
+
+    @property
+    def turn(self) -> int:
+        return self.changes.turn
 
     def get(self, key: tuple[object, ...]) -> Answer | None:
         """The answer under this key, if it still stands."""
@@ -110,7 +82,7 @@ class Answers:
         if found is None:
             return None
         if found.turn != self.turn:
-            if not self._stands(found):
+            if not self.changes.spare(found.turn, found.keys):
                 self._drop(key)
                 return None
             found = self._kept[key] = found._replace(turn=self.turn)
@@ -121,7 +93,7 @@ class Answers:
         return found
 
     def put(self, key: tuple[object, ...], answer: Answer) -> None:
-        if not self.is_open or not self._stands(answer):
+        if not self.is_open or not self.changes.spare(answer.turn, answer.keys):
             return
         self._drop(key)
         self._kept[key] = answer
@@ -137,14 +109,13 @@ class Answers:
             if event.place is None:
                 continue
             keys = changed_by(event)
-            if keys is None or len(self._changed) + len(keys) > _MOST_CHANGED:
+            if keys is None:
                 self.clear()
                 continue
-            self.turn += 1
-            self._changed.update(dict.fromkeys(keys, self.turn))
+            self.changes.note(keys)
             for key in keys:
                 self.entities.forget(UUID(bytes=key))
-                self.entities.forget(UUID(bytes=_list(UUID(bytes=key))))
+                self.entities.forget(UUID(bytes=of_list(UUID(bytes=key))))
 
     def lost(self) -> None:
         self.is_open = False
@@ -155,23 +126,12 @@ class Answers:
         self.is_open = True
 
     def clear(self) -> None:
-        self.turn += 1
-        self._oldest = self.turn
+        self.changes.note_all()
         self._kept.clear()
-        self._changed.clear()
         self.bytes = 0
         self.entities.clear()
 
     # ------------------------------------------------------------ small rules
-
-    def _stands(self, answer: Answer) -> bool:
-        """Whether nothing that it was made of has changed since its turn."""
-        turn, keys, changed = answer.turn, answer.keys, self._changed
-        if turn < self._oldest:
-            return False
-        if turn == self.turn:
-            return True
-        return all(changed.get(keys[at : at + KEY], 0) <= turn for at in range(0, len(keys), KEY))
 
     def _drop(self, key: tuple[object, ...]) -> None:
         old = self._kept.pop(key, None)

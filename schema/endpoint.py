@@ -14,12 +14,12 @@ from starlette.responses import Response
 from cms.errors import CMSError, RateLimited, Unauthenticated
 from cms.permissions import PUBLIC, Actor
 from schema import caching, sse
-from schema.answers import ends_at, seconds_left, tags_of
+from schema.answers import ends_at, seconds_left
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
 from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
-from schema.plan import Reading, Unplanned, to_json
+from schema.plan import Reading, Unplanned, tags_of, to_json
 from schema.question import question
 from schema.viewer import session_cookie, viewer
 

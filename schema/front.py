@@ -19,12 +19,12 @@ from cms.errors import CMSError
 from cms.permissions import PUBLIC
 from cms.settings import Settings
 from schema import caching, delivery, trusted
-from schema.answers import NEVER, Answer, Answers, Head, ends_at, keys_of, seconds_left, tags_of
+from schema.answers import NEVER, Answer, Answers, Head, ends_at, seconds_left
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
 from schema.execution import Prepared, documents, planned, prepared
-from schema.plan import Unplanned, to_json
+from schema.plan import Unplanned, keys_of, tags_of, to_json
 from schema.question import check_values
 
 Key = tuple[int, bytes, bytes, int]

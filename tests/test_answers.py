@@ -12,13 +12,15 @@ import brotli
 import httpx
 import pytest
 
-from cms import accounts, articles, clock, ids, live, newsroom, taxonomy, workflow
+from cms import accounts, articles, clock, ids, live, media, newsroom, taxonomy, workflow
 from cms.models import ArticleStatus, Role, TokenScope
-from cms.permissions import SYSTEM
+from cms.permissions import PUBLIC, SYSTEM
 from cms.settings import Settings
 from cms.workflow import Transition
 from schema import caching, delivery, front
 from schema.answers import Answer, Answers
+from schema.execution import prepared
+from schema.plan import Entities, to_json
 from tests.clients import client
 from tests.conftest import Api
 from tests.factories import make_actor, make_article, make_media, make_section, make_token, make_user, publish
@@ -248,6 +250,61 @@ async def test_a_picture_whose_rights_end_leaves_kept_answers_at_that_moment(
     now = clock.now() + timedelta(hours=2)
     monkeypatch.setattr(clock, "now", lambda: now)
     assert b"The picture" not in (await get(reader, document)).content
+
+
+CARDS = """{ articles(first: 60) { totalCount nodes { headline path leadMedia { altText } tags { name } section { name }
+  byline { author { name } } relatedPosts { article { headline dek } } } } }"""
+
+
+async def test_a_list_shows_all_that_changed_in_its_stories_though_they_were_printed_before(
+    reader: httpx.AsyncClient, feed: live.Feed
+) -> None:
+    section, author = await make_section("World"), await taxonomy.create_author(SYSTEM, name="Ann")
+    picture = await make_media(alt_text="The picture")
+    later, linked = await make_article(headline="Later"), await make_article(headline="Linked", dek="Before")
+    await publish(linked.article_id)
+    stories = [
+        await make_article(
+            headline=f"Story {number}",
+            section_id=section,
+            byline=[{"author_id": author.id}],
+            tag_names=["Old", f"Own {number}"],
+            lead_media={"media_id": picture.id},
+            related_post_ids=[later.article_id, linked.article_id],
+        )
+        for number in range(6)
+    ]
+    for story in stories:
+        await publish(story.article_id)
+    first = stories[0].article_id
+    tag = (await taxonomy.tags_named(SYSTEM, ["Old"]))[0]
+
+    async def revised(id: UUID, **changes: Any) -> None:
+        await articles.update(SYSTEM, id, changes)
+        await publish(id)
+
+    for change, shown, hidden in (
+        (lambda: revised(first, headline="Anew"), b"Anew", b"Story 0"),
+        (lambda: revised(linked.article_id, dek="Since"), b"Since", b"Before"),
+        (lambda: publish(later.article_id), b"Later", b""),
+        (lambda: taxonomy.update_tag(SYSTEM, tag, {"name": "New tag"}), b"New tag", b"Old"),
+        (lambda: taxonomy.update_author(SYSTEM, author.id, {"name": "Eve"}), b"Eve", b"Ann"),
+        (lambda: media.update(SYSTEM, picture.id, {"alt_text": "A harbour"}), b"A harbour", b"The picture"),
+        (lambda: taxonomy.update_section(SYSTEM, section, {"name": "Home", "slug": "home"}), b"/home/", b"/world/"),
+        (lambda: workflow.transition(SYSTEM, later.article_id, Transition.UNPUBLISH), b"Anew", b"Later"),
+        (lambda: workflow.transition(SYSTEM, first, Transition.UNPUBLISH), b"Story 1", b"Anew"),
+    ):
+        for number in range(4):  # somebody else publishes something: the list is read again, its stories are not
+            await publish((await make_article(headline=f"Brief {number}")).article_id)
+            await feed.catch_up()
+            before = await get(reader, CARDS)
+        assert hidden in before.content or not hidden
+        await change()
+        await feed.catch_up()
+        after = await get(reader, CARDS)
+        assert shown in after.content and (not hidden or hidden not in after.content), (shown, hidden)
+        ask = await prepared(PUBLIC, CARDS, None, {})
+        assert after.content == to_json({"data": (await ask.operation.plans.read({}, Entities()))[0]}), shown
 
 
 # ---------------------------------------------------------------- who gets what
@@ -490,8 +547,7 @@ def test_an_answer_is_dropped_by_its_own_keys_alone() -> None:
     answers.restored()
     answers.put(("one",), _answer(10, one, turn=answers.turn))
     answers.put(("two",), _answer(10, one, two, turn=answers.turn))
-    answers.turn += 1
-    answers._changed[two] = answers.turn
+    answers.changes.note([two])
     assert answers.get(("one",)) is not None
     assert answers.get(("two",)) is None
     answers.put(("old",), _answer(10, two, turn=answers.turn - 1))

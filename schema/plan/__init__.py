@@ -29,10 +29,11 @@ from cms.permissions import PUBLIC, Perspective
 from schema.perspective import of_operation
 from schema.plan import roots  # noqa: F401 - their fields
 from schema.plan.entities import Entities
+from schema.plan.keys import Changes, keys_of, tags_of
 from schema.plan.reading import Reading
 from schema.plan.selection import Compiler, Getter, Unplanned, to_json
 
-__all__ = ["Entities", "Plans", "Reading", "Unplanned", "to_json"]
+__all__ = ["Changes", "Entities", "Plans", "Reading", "Unplanned", "keys_of", "tags_of", "to_json"]
 
 # Of one operation, by what its switches stand at.
 _MOST_VARIANTS = 16
@@ -56,7 +57,7 @@ class Plans:
 
     async def read(self, given: dict[str, Any], entities: Entities) -> tuple[Any, Reading]:
         """The data of the answer, ready to be printed, and what it was made of. Raises Unplanned."""
-        reading = Reading(self._variables(given), entities)
+        reading = Reading(self._variables(given), entities, turn=entities.changes.turn)
         try:
             if self._asks_perspective and self._perspective(given) is not Perspective.PUBLISHED:
                 raise Unplanned("DRAFT")

@@ -4,8 +4,9 @@ are kept in memory, as they are, until something happens to them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -14,15 +15,18 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.base import Field
 from tortoise.models import Model
 
-from cms import paths
+from cms import clock, paths
 from cms.models import Author, Media, Section, Site, Tag
 from cms.paths import MAX_SLUG
 from cms.permissions import PUBLIC, Perspective, visible
+from schema.plan.keys import Changes
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Getter, is_pure, to_json
 
 # Rows of one kind: files are many, and it is the new ones that are shown.
 _MOST = 20_000
+# Bytes of cards, with what they cost besides.
+_MOST_OF_CARDS = 16 * 1024**2
 # What one place of a document has printed.
 _PRINTED = 4_096
 # Fields whose values are what asyncpg makes of their columns.
@@ -32,11 +36,35 @@ _PLAIN = {
 }
 
 
-class Entities:
-    """Rows that are kept. What is fetched while something is dropped may be older than that, and is not kept."""
+class Card(NamedTuple):
+    """A story as it stands in a list of one document, printed; of what, as of which turn (schema.plan.keys), and until
+    when at most."""
+
+    json: orjson.Fragment
+    turn: int
+    keys: bytes
+    tags: str
+    ends_at: datetime | None
+    weight: int
+
+
+class Cards:
+    """The cards of one place of a document, by the ids of stories. is_known: most that were shown last were here."""
 
     def __init__(self) -> None:
+        self.kept: dict[UUID, Card] = {}
+        self.is_known = False
+
+
+class Entities:
+    """Rows that are kept, and cards. Rows that are fetched while something is dropped may be older than that, and are
+    not kept; a card is looked at when it is asked for again."""
+
+    def __init__(self, changes: Changes | None = None) -> None:
+        self.changes = changes or Changes()
         self.kept: dict[Source, dict[Any, Any]] = {}
+        self.cards: dict[Source, Cards] = {}
+        self._weight = 0
         self.turn = object()  # another one whenever something was dropped
         self._slugs: dict[UUID, str] = {}
 
@@ -53,6 +81,24 @@ class Entities:
         """Whether this very row is kept."""
         return self.kept.get(source, {}).get(row.id) is row
 
+    def keep_card(self, source: Source, id: UUID, card: Card) -> None:
+        self._weight += card.weight
+        if self._weight > _MOST_OF_CARDS:
+            self.cards.clear()
+            self._weight = card.weight
+        self.cards.setdefault(source, Cards()).kept[id] = card
+
+    def card(self, source: Source, id: UUID) -> Card | None:
+        """If nothing of it has changed."""
+        kept = self.cards[source].kept if source in self.cards else {}
+        found = kept.get(id)
+        if found is None or (found.turn == self.changes.turn and found.ends_at is None):
+            return found
+        if not self.changes.spare(found.turn, found.keys) or (found.ends_at and found.ends_at <= clock.now()):
+            return None
+        kept[id] = found = found._replace(turn=self.changes.turn)
+        return found
+
     def forget(self, id: UUID) -> None:
         """Something happened to the tag, author or file with this id, or to whether readers are shown it."""
         self.turn = object()
@@ -65,6 +111,8 @@ class Entities:
 
     def clear(self) -> None:
         self.turn = object()
+        self.cards.clear()
+        self._weight = 0
         self.kept.clear()
         self._slugs.clear()
 

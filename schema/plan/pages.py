@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,10 @@ from cms import listings
 from cms.keyset import Listing, Page, Paging
 from cms.permissions import PUBLIC, Perspective
 from schema.listings import order_of, plain
-from schema.plan.entities import AUTHORS, TAGS, TREE
+from schema.plan.entities import AUTHORS, TAGS, TREE, Cards
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, together
-from schema.plan.stories import Stories
+from schema.plan.stories import ID, Stories
 
 MAX_FACETS = 100
 # Where nothing of the stories is asked for, but how many there are, or whether there are more.
@@ -41,11 +42,21 @@ class Wish:
         )
 
 
+class _Shows(Enum):
+    """What a page is made of: rows; cards (schema.plan.entities), most of which have to be made from rows still; or
+    cards of which most are at hand."""
+
+    ROWS = "rows"
+    CARDS = "cards"
+    KNOWN_CARDS = "known cards"
+
+
 class Pages(Source):
     """One page of a list of stories, by the section, tag or author whose list it is; None for that of all stories."""
 
     is_marked = True
     type_name, edge_name = "ArticleConnection", "ArticleEdge"
+    has_cards = True
 
     def __init__(self, c: Compiler, asked: Asked, kind: str) -> None:
         self._arguments, self._kind = c.arguments(asked), kind
@@ -53,9 +64,9 @@ class Pages(Source):
         self.stories: Stories | None = None
         self.counts, self.next, self.previous = _Counts(self), _Beyond(self, True), _Beyond(self, False)
         self.facets = _Facets(self)
-        self.counts_too = self.cursors_too = False
+        self.counts_too = self.cursors_too = self.are_carded = False
         # Of whole lists in their usual order, by whether it is that of all, and the rows that are asked for.
-        self._statements: dict[tuple[bool, int, bool], tuple[Listing, str]] = {}
+        self._statements: dict[tuple[bool, int, bool, _Shows], tuple[Listing, str]] = {}
         self._build = c.object(self.type_name, asked.sets, self)
 
     def select(self, stories: Stories) -> Stories:
@@ -99,22 +110,42 @@ class Pages(Source):
             return await self._of_many(await wish.listing(keys[0]), keys, reading)
         return {key: await self._page(key, reading) for key in keys}
 
+    def shows(self, reading: Reading) -> _Shows:
+        """What the pages of this reading are made of. Who asks for the first time may never come again."""
+        if not self.are_carded or self.stories is None:
+            return _Shows.ROWS
+        found: _Shows | None = reading.memory.get(self.stories)
+        if found is None:
+            cards = reading.entities.cards.get(self.stories)
+            if cards is None:
+                reading.entities.cards[self.stories] = Cards()
+            found = _Shows.ROWS if cards is None else _Shows.KNOWN_CARDS if cards.is_known else _Shows.CARDS
+            reading.memory[self.stories] = found
+        return found
+
     async def _page(self, term_id: UUID | None, reading: Reading) -> Page:
         """With the kept count of the list, where that was asked for."""
-        wish, stories = self.wish(reading), self.stories or _BARE
-        listing, sql, params = await self._statement(term_id, wish)
+        wish, shows = self.wish(reading), self.shows(reading)
+        stories = self._of(shows)
+        listing, sql, params = await self._statement(term_id, wish, shows)
         rows = await stories.rows(reading, sql, *params, by_values=wish.filter is not None)
         if rows and self._counts(term_id, wish):
             reading.put(COUNTS, {term_id: rows[0][len(stories.columns)] or 0}, [term_id])
+        if shows is _Shows.CARDS:
+            reading.put(stories, {row[ID]: row for row in rows}, ())
         return listing.page_of(rows, wish.paging)
 
-    async def _statement(self, term_id: UUID | None, wish: Wish) -> tuple[Listing, str, list[Any]]:
-        same = (term_id is None, wish.paging.size, wish.paging.backward)
+    def _of(self, shows: _Shows) -> Stories:
+        """Whose columns are selected: of cards that are known, none but the ids."""
+        return _BARE if self.stories is None or shows is _Shows.KNOWN_CARDS else self.stories
+
+    async def _statement(self, term_id: UUID | None, wish: Wish, shows: _Shows) -> tuple[Listing, str, list[Any]]:
+        same = (term_id is None, wish.paging.size, wish.paging.backward, shows)
         if wish.is_plain and (known := self._statements.get(same)) is not None:
             return *known, [] if term_id is None else [term_id]
         listing = await wish.listing(term_id)
         listing.check(wish.paging)
-        stories, counts = self.stories or _BARE, self._counts(term_id, wish)
+        stories, counts = self._of(shows), self._counts(term_id, wish)
         select = stories.sql("live") + (f", {_KEPT_COUNT}" if counts else "")
         sql, params = listing.statement(wish.paging, select, cursors=self.cursors_too)
         sql = stories.statement(sql, counts + (len(listing.keys) if self.cursors_too else 0))
@@ -127,7 +158,8 @@ class Pages(Source):
         return self.counts_too and term_id is not None and wish.filter is None
 
     async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
-        stories, paging = self.stories or _BARE, self.wish(reading).paging
+        shows, paging = self.shows(reading), self.wish(reading).paging
+        stories = self._of(shows)
         sql, _ = listing.statement(paging, f"{stories.sql('live')}, u.id", cursors=self.cursors_too)
         rows = await reading.fetch(
             f"select x.* from unnest($1::uuid[]) u(id) cross join lateral ({sql.replace('$1', 'u.id')}) x", keys
@@ -135,6 +167,8 @@ class Pages(Source):
         found: dict[UUID, list[Any]] = {key: [] for key in keys}
         for row in rows:
             found[row[len(stories.columns)]].append(row)
+        if shows is _Shows.CARDS:
+            reading.put(stories, {row[ID]: row for row in rows}, ())
         return {key: listing.page_of(each, paging) for key, each in found.items()}
 
 
@@ -199,10 +233,15 @@ def connection(c: Compiler, asked: Asked, kind: str = "") -> Getter:
 @field("ArticleConnection", "nodes")
 def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     stories = scope.select(Stories(c, asked.sets))
+    scope.are_carded = scope.has_cards and stories.is_carded
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)
-        return reading.once(stories, term_id, stories.build_all, page.rows) if page is not None else []
+        if page is None:
+            return []
+        if scope.shows(reading) is not _Shows.ROWS:
+            return stories.cards(page.rows, reading)
+        return reading.once(stories, term_id, stories.build_all, page.rows)  # type: ignore[no-any-return]
 
     return get
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from cms.models import Media
 from schema.plan.selection import Unplanned
 
 if TYPE_CHECKING:
-    from schema.plan.entities import Entities
+    from schema.plan.entities import Card, Entities
 
 # The newest public event when a statement ran.
 MARK = "(select coalesce(max(place), 0) from event)"
@@ -45,7 +46,7 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """variables are coerced; gaps counts what was missing so far.
+    """variables are coerced; gaps counts what was missing so far; turn: when it began (schema.plan.keys).
 
     The answer is as it is as long as nothing happens to the site and its sections, to what it shows, nor to the lists
     of stories that it shows something of, as (kind, id): those of sections, tags and authors; without id, that of all.
@@ -65,6 +66,8 @@ class Reading:
     mark: int = 0
     is_marked: bool = True
     ends_at: datetime | None = None
+    cards: list[Card] = field(default_factory=list)  # what of the answer was printed apart
+    turn: int = 0
     built: defaultdict[Any, dict[UUID | None, Any]] = field(default_factory=lambda: defaultdict(dict))
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
@@ -141,6 +144,17 @@ class Reading:
     def end(self, at: datetime) -> None:
         """The answer is right until then at most."""
         self.ends_at = at if self.ends_at is None else min(self.ends_at, at)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is built inside, and what that alone shows."""
+        outer = self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards
+        self.shown, self.lists, self.slugs, self.cards = {kind: set() for kind in _KINDS}, set(), set(), []
+        self.names, self.anything, self.ends_at = False, False, None
+        try:
+            yield
+        finally:
+            self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards = outer
 
     async def until_complete(self, build: Any) -> Any:
         for _ in range(_ROUNDS):

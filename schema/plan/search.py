@@ -25,6 +25,7 @@ class Hits(Pages):
     """The page of a search, by None."""
 
     type_name, edge_name = "SearchConnection", "SearchEdge"
+    has_cards = False
 
     def __init__(self, c: Compiler, asked: Asked) -> None:
         self.passages, self.meant, self.matches = _Passages(self), _Meant(self), _Matches(self)

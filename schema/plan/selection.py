@@ -211,6 +211,19 @@ class Compiler:
         converter = self.schema.schema_converter
         return convert_arguments(given, resolver.arguments, converter.scalar_registry, converter.config)
 
+    def is_constant(self, sets: Sequence[SelectionSetNode]) -> bool:
+        """Whether no variable says what any of these fields is given."""
+        nodes: list[Any] = [node for selections in sets for node in selections.selections]
+        for each in nodes:
+            if any(_has_variable(argument.value) for argument in getattr(each, "arguments", None) or ()):
+                return False
+            if isinstance(each, FragmentSpreadNode):
+                each = self.fragments[each.name.value]
+            inner = getattr(each, "selection_set", None)
+            if inner is not None and not self.is_constant([inner]):
+                return False
+        return True
+
     def _collect(
         self, type_: GraphQLObjectType, node: SelectionSetNode, grouped: dict[str, list[FieldNode]], seen: set[str]
     ) -> None:

@@ -8,13 +8,15 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import orjson
 from graphql import SelectionSetNode
 
 from cms import ids, paths
 from cms.models import Correction
 from cms.permissions import Perspective
 from schema.articles import byline_text
-from schema.plan.entities import AUTHORS, SITE, TAGS, TREE, Printer
+from schema.plan.entities import AUTHORS, SITE, TAGS, TREE, Card, Printer
+from schema.plan.keys import keys_of, tags_of
 from schema.plan.pictures import Uses
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import (
@@ -29,6 +31,7 @@ from schema.plan.selection import (
     pure,
     said,
     snake,
+    to_json,
     together,
 )
 
@@ -64,6 +67,8 @@ _TYPES = {
 ID = 1
 # Some of what was found is not live any more: so many more are fetched at once.
 SPARE = 3
+# Of what a card costs in memory besides its bytes.
+_OVERHEAD = 500
 # A story whose use of its lead picture says nothing of its own has less to read.
 _LEAD_USE = "nullif({table}.lead_use, '{{}}') as lead_use"
 # The first of what the machine found; null where editors picked enough, or it has not looked.
@@ -93,6 +98,7 @@ class Stories(Source):
         self.is_related = parent is not None
         self.related: Stories | None = None
         self.wished = 0
+        self.is_carded = c.is_constant(sets)
         self._build = c.object("Article", sets, self)
         self._build_all = of_all(self._build)
 
@@ -101,7 +107,7 @@ class Stories(Source):
         """A selection of nothing, whose rows hold the columns that are asked for by hand."""
         made = cls.__new__(cls)
         made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
-        made.related, made.wished = None, 0
+        made.related, made.wished, made.is_carded = None, 0, False
         return made
 
     def build(self, row: Any, reading: Reading) -> Any:
@@ -111,6 +117,39 @@ class Stories(Source):
     def build_all(self, rows: Sequence[Any], reading: Reading) -> list[Any]:
         reading.shown["article"].update([row[ID] for row in rows])
         return self._build_all(rows, reading)
+
+    def cards(self, rows: Sequence[Any], reading: Reading) -> list[Any]:
+        """The stories of these rows of a list, of which it needs no more than the ids."""
+        entities, found, missing = reading.entities, [], 0
+        for row in rows:
+            card = entities.card(self, row[ID])
+            if card is None:
+                missing += 1
+                card = self._card(row[ID], reading)
+            if card is not None:
+                found.append(card)
+        if self in entities.cards:
+            entities.cards[self].is_known = missing <= len(rows) / 2
+        reading.cards += found
+        for card in found:
+            if card.ends_at is not None:
+                reading.end(card.ends_at)
+        return [card.json for card in found]
+
+    def _card(self, id: UUID, reading: Reading) -> Card | None:
+        row, gaps = reading.get(self, id), reading.gaps
+        if row is None:
+            return None
+        with reading.apart():
+            reading.shown["article"].add(id)
+            json = to_json(self._build(row, reading))
+            if reading.gaps > gaps:
+                return None
+            keys, tags = keys_of(reading), " ".join(tags_of(reading))
+            weight = len(json) + len(keys) + len(tags) + _OVERHEAD
+            card = Card(orjson.Fragment(json), reading.turn, keys, tags, reading.ends_at, weight)
+        reading.entities.keep_card(self, id, card)
+        return card
 
     def column(self, name: str) -> int:
         """The place of a column in the rows."""
