@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
 
 from cms import database, embedded, listings
 from cms.settings import Settings
@@ -66,13 +68,29 @@ def _tune(data: Path) -> None:
 async def _fill(url: str, stories: int) -> None:
     async with database.open(Settings(database_url=url)):
         await database.migrate()
-        await fill(url, stories)
-        async with database.transaction():
-            await listings.rebuild()
-        await relational.copy(url)
         connection = await database.connect()
+        async with _unindexed(connection):
+            await fill(url, stories)
+            async with database.transaction():
+                await listings.rebuild()
+        await relational.copy(url)
         await connection.execute("vacuum analyze")
         await connection.close()
+
+
+@asynccontextmanager
+async def _unindexed(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """What is large is written faster while only its keys are there; the indexes are made when it ends."""
+    found = await connection.fetch(
+        "select indexname, indexdef from pg_indexes where schemaname = 'public' and tablename = any($1) "
+        "and indexdef like '% USING gin %'",
+        ["article", "revision", "head", "live", "slug", "related", "live_term", "head_term"],
+    )
+    for index in found:
+        await connection.execute(f'drop index "{index["indexname"]}"')
+    yield
+    for index in found:
+        await connection.execute(index["indexdef"])
 
 
 async def _migrated(url: str) -> None:
