@@ -155,9 +155,9 @@ def cpu_seconds(port: int, url: str) -> tuple[float, float]:
     """What the server at this port has used so far, and what PostgreSQL has."""
     socket_directory = Path(parse_qs(urlsplit(url).query)["host"][0])
     postmaster = int((socket_directory / ".s.PGSQL.5432.lock").read_text().split()[0])
-    processes = [_stat(Path("/proc", name)) for name in os.listdir("/proc") if name.isdigit()]
-    postgres = sum(used for parent, used in processes if parent == postmaster)
-    return _stat(Path("/proc", str(_pids[port])))[1], postgres
+    processes = [_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+    postgres = sum(used for parent, used, _ in processes if parent == postmaster) + _stat(postmaster)[2]
+    return _stat(_pids[port])[1], postgres
 
 
 def resident(port: int) -> int:
@@ -166,10 +166,12 @@ def resident(port: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _stat(process: Path) -> tuple[int, float]:
-    """Its parent and the seconds of CPU it has used; of one that has just ended, nothing."""
+def _stat(process: int) -> tuple[int, float, float]:
+    """Its parent, and the seconds of CPU that it has used, and those that its children had when they ended; of one that
+    has just ended itself, nothing."""
     try:
-        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        fields = Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0, 0.0
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return 0, 0.0, 0.0
+    own, children = (sum(map(int, each)) / os.sysconf("SC_CLK_TCK") for each in (fields[11:13], fields[13:15]))
+    return int(fields[1]), own, children
