@@ -253,7 +253,8 @@ async def test_a_picture_whose_rights_end_leaves_kept_answers_at_that_moment(
 
 
 CARDS = """{ articles(first: 60) { totalCount nodes { headline path leadMedia { altText } tags { name } section { name }
-  byline { author { name } } relatedPosts { article { headline dek } } } } }"""
+  byline { author { name } } relatedPosts { article { headline dek } }
+  within: section { articles(first: 1) { nodes { tags { name } } } } } } }"""
 
 
 async def test_a_list_shows_all_that_changed_in_its_stories_though_they_were_printed_before(
@@ -274,10 +275,12 @@ async def test_a_list_shows_all_that_changed_in_its_stories_though_they_were_pri
         )
         for number in range(6)
     ]
+    stories.append(await make_article(headline="Newest", section_id=section, tag_names=["Within"]))
+    stories.append(await make_article(headline="Lonely", tag_names=["Rare"]))
     for story in stories:
         await publish(story.article_id)
-    first = stories[0].article_id
-    tag = (await taxonomy.tags_named(SYSTEM, ["Old"]))[0]
+    first, company = stories[0].article_id, await make_article(headline="Company", tag_names=["Rare"])
+    tag, within = await taxonomy.tags_named(SYSTEM, ["Old", "Within"])
 
     async def revised(id: UUID, **changes: Any) -> None:
         await articles.update(SYSTEM, id, changes)
@@ -287,6 +290,8 @@ async def test_a_list_shows_all_that_changed_in_its_stories_though_they_were_pri
         (lambda: revised(first, headline="Anew"), b"Anew", b"Story 0"),
         (lambda: revised(linked.article_id, dek="Since"), b"Since", b"Before"),
         (lambda: publish(later.article_id), b"Later", b""),
+        (lambda: publish(company.article_id), b'"relatedPosts":[{"article":{"headline":"Company"', b""),
+        (lambda: taxonomy.update_tag(SYSTEM, within, {"name": "Inside"}), b"Inside", b"Within"),
         (lambda: taxonomy.update_tag(SYSTEM, tag, {"name": "New tag"}), b"New tag", b"Old"),
         (lambda: taxonomy.update_author(SYSTEM, author.id, {"name": "Eve"}), b"Eve", b"Ann"),
         (lambda: media.update(SYSTEM, picture.id, {"alt_text": "A harbour"}), b"A harbour", b"The picture"),

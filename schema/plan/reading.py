@@ -147,14 +147,14 @@ class Reading:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """What is built inside, and what that alone shows."""
-        outer = self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards
+        """What is built inside, of nothing that was built outside, and what that alone shows."""
+        outer = self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards, self.built
         self.shown, self.lists, self.slugs, self.cards = {kind: set() for kind in _KINDS}, set(), set(), []
-        self.names, self.anything, self.ends_at = False, False, None
+        self.names, self.anything, self.ends_at, self.built = False, False, None, defaultdict(dict)
         try:
             yield
         finally:
-            self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards = outer
+            self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards, self.built = outer
 
     async def until_complete(self, build: Any) -> Any:
         for _ in range(_ROUNDS):

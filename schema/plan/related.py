@@ -13,7 +13,7 @@ import orjson
 
 from cms import related
 from cms.articles import RelatedSource
-from cms.likeness import Why
+from cms.likeness import Like, Why
 from cms.models import Live
 from schema.articles import MAX_RELATED
 from schema.plan.entities import AUTHORS, TAGS, TREE
@@ -30,6 +30,7 @@ class _Likes:
     ids: Sequence[UUID] = ()
     scores: Sequence[float] = ()
     reasons: str | list[Why] = "[]"
+    lists: Sequence[tuple[str, UUID]] = ()  # what is found may be something else when these change
 
     def why(self, at: int) -> Why:
         if isinstance(self.reasons, str):
@@ -53,16 +54,16 @@ class _Found(Source):
     async def _near(self, keys: list[Any], reading: Reading) -> dict[UUID, _Likes]:
         """For those that the machine has not looked at yet."""
         stories = await Live.filter(article_id__in=keys).only("article_id", "locale", "section_id", "tag_ids")
-        for each in stories:  # what is near changes with the lists that it stands in
-            reading.lists.update(("tag", id) for id in each.tag_ids[: related.TAGS_LOOKED_AT])
-            if each.section_id is not None:
-                reading.lists.add(("section", each.section_id))
         reading.is_marked = False
         found = zip(stories, await related.near(stories), strict=True)
-        return {
-            story.article_id: _Likes([e.article_id for e in likes], [e.score for e in likes], [e.why for e in likes])
-            for story, likes in found
-        }
+        return {story.article_id: _near(story, likes) for story, likes in found}
+
+
+def _near(story: Live, likes: Sequence[Like]) -> _Likes:
+    lists = [("tag", id) for id in story.tag_ids[: related.TAGS_LOOKED_AT]]
+    if story.section_id is not None:
+        lists.append(("section", story.section_id))
+    return _Likes([e.article_id for e in likes], [e.score for e in likes], [e.why for e in likes], lists)
 
 
 _FOUND = _Found()
@@ -108,6 +109,7 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         posts: list[_Post] = [(each, None, 0) for each in picked]
         if len(posts) < first and not reading.waits_for(stories):
             likes = reading.get(_FOUND, row[ID]) or _SOME
+            reading.lists.update(likes.lists)
             posts += _live(likes, row[place], first - len(posts), stories, reading)
         return posts_of(posts, reading)
 
