@@ -149,12 +149,13 @@ def _public(model: Any) -> str:
     return f"({visible(PUBLIC, model, Perspective.PUBLISHED)})"
 
 
+# Each by keys that are few: PostgreSQL looks each of them up then, instead of all live stories once.
 _SHOWN = f"""
 select 'Article:' || article_id from live where article_id = any($1)
 union all select 'Tag:' || id from tag where id = any($2) and {_public(Tag)}
 union all select 'Author:' || id from author where id = any($3) and {_public(Author)}
 union all select 'Media:' || id from media
-    where (id = any($4) or id in (select portrait_media_id from author where id = any($3))) and {_public(Media)}
+    where id = any($4 || array(select portrait_media_id from author where id = any($3))) and {_public(Media)}
 union all select 'StoryList:' || id from story_list
     where (id = any($5) or article_ids && $1::uuid[]) and {_public(StoryList)}
 union all select 'Section:' || id from section where id = any($7)

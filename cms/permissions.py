@@ -234,7 +234,8 @@ _SHOWN_TO_READERS: dict[type[Model], str] = {
     Media: (
         "((media.expires_at is null or media.expires_at > now()) and ("
         "exists (select from live x where x.lead_media_id = media.id)"
-        " or exists (select from live x where x.body_media_ids @> array[media.id])"
+        # As "exists" it would be taken for something that some of the first stories have, and all be read if none has.
+        " or array(select x.article_id from live x where x.body_media_ids @> array[media.id]) <> '{}'"
         " or exists (select from live x where x.seo ->> 'image_id' = media.id::text)"
         f" or exists (select from author where author.portrait_media_id = media.id and {_AUTHOR_SHOWN})"
         " or exists (select from site x where x.logo_media_id = media.id)))"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cms import clock, purge
@@ -70,7 +70,8 @@ class Answers:
         self.is_open = False
         self.keeps = most > 0
         self._most = most
-        self._kept: OrderedDict[tuple[object, ...], Answer] = OrderedDict()
+        # As plain tuples of bytes and numbers, which the garbage collector need not look at.
+        self._kept: OrderedDict[tuple[object, ...], tuple[Any, ...]] = OrderedDict()
 
     @property
     def turn(self) -> int:
@@ -78,14 +79,16 @@ class Answers:
 
     def get(self, key: tuple[object, ...]) -> Answer | None:
         """The answer under this key, if it still stands."""
-        found = self._kept.get(key)
-        if found is None:
+        kept = self._kept.get(key)
+        if kept is None:
             return None
+        found = Answer._make(kept)
         if found.turn != self.turn:
             if not self.changes.spare(found.turn, found.keys):
                 self._drop(key)
                 return None
-            found = self._kept[key] = found._replace(turn=self.turn)
+            found = found._replace(turn=self.turn)
+            self._kept[key] = tuple(found)
         if found.ends_at != NEVER and found.ends_at <= clock.now().timestamp():
             self._drop(key)
             return None
@@ -96,7 +99,7 @@ class Answers:
         if not self.is_open or not self.changes.spare(answer.turn, answer.keys):
             return
         self._drop(key)
-        self._kept[key] = answer
+        self._kept[key] = tuple(answer)
         self.bytes += _weight(answer)
         while self.bytes > self._most:
             old, _ = next(iter(self._kept.items()))
@@ -136,7 +139,7 @@ class Answers:
     def _drop(self, key: tuple[object, ...]) -> None:
         old = self._kept.pop(key, None)
         if old is not None:
-            self.bytes -= _weight(old)
+            self.bytes -= _weight(Answer._make(old))
 
 
 def _weight(answer: Answer) -> int:

@@ -270,7 +270,7 @@ def _of(params: Any, seconds: int) -> Asked | None:
     operation = document.operation(name or None)
     if operation.plans.is_hopeless:
         return None
-    packed = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
+    packed = bytes(memoryview(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))) if variables else b""
     return Asked(operation, text, name or None, variables, packed, seconds, trusted.turn())
 
 

@@ -227,7 +227,7 @@ async def test_many_who_ask_for_the_same_at_once_have_it_read_once(reader: httpx
             *(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}}) for _ in range(30))
         )
     assert len({answer.content for answer in answers}) == 1
-    assert len([each for each in seen if "from live a" in each]) == 1
+    assert len([each for each in seen if "join live a" in each]) == 1
 
 
 async def test_while_nobody_tells_us_nothing_is_kept(reader: httpx.AsyncClient, feed: live.Feed) -> None:

@@ -42,6 +42,10 @@ PARTIAL = {
     "article_embargoed_until": ("article", "(embargoed_until) WHERE (embargoed_until IS NOT NULL)"),
     "article_gone_at": ("article", "(gone_at) WHERE (gone_at IS NOT NULL)"),
     "article_due_at": ("article", "(due_at) WHERE (due_at IS NOT NULL)"),
+    "live_seo_image": (
+        "live",
+        "(((seo ->> 'image_id'::text))) WHERE ((seo ->> 'image_id'::text) IS NOT NULL)",
+    ),
 }
 TYPES = {
     "UUID": "uuid",

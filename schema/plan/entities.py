@@ -134,7 +134,7 @@ class _Kept(Source):
     def _sql(self) -> str:
         meta = self._model._meta
         columns = ", ".join(f"{meta.db_table}.{meta.fields_db_projection[name]}" for name in self._columns)
-        return f"select {MARK}, {columns} from {meta.db_table} where {self._condition}"  # noqa: S608 - of ours
+        return f"select {MARK}, {columns} from {meta.db_table} where {self._condition}"
 
     @cached_property
     def _converted(self) -> list[tuple[str, Callable[[Any], Any]]]:

@@ -29,17 +29,16 @@ def keys_of(reading: Reading) -> bytes:
     return b"".join(sorted(keys))
 
 
-def tags_of(reading: Reading) -> set[str]:
+def tags_of(reading: Reading) -> list[str]:
     """The same as caches before us know them (cms.purge). Every answer goes by the site and its sections."""
-    found = {"site", "sections", *(("articles", "tags", "authors") if reading.names else ())}
-    found.update(f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids)
-    found.update("articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists)
-    found.update(purge.sent(f"slug:{slug}") for slug in reading.slugs if len(slug) <= MAX_SLUG)
-    if reading.anything:
-        found.add("public")
+    found = ["site", "sections", *(("articles", "tags", "authors") if reading.names else ())]
+    found += [f"{kind}:{id}" for kind, ids in reading.shown.items() for id in ids]
+    found += ["articles" if id is None else f"{kind}:{id}:articles" for kind, id in reading.lists]
+    found += ["public"] if reading.anything else []
+    found += [purge.sent(f"slug:{slug}") for slug in reading.slugs if len(slug) <= MAX_SLUG]
     for card in reading.cards:
-        found.update(card.tags.split(" "))
-    return found
+        found += card.tags.split(" ")
+    return list(dict.fromkeys(found))
 
 
 def of_list(id: UUID) -> bytes:

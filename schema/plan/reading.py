@@ -176,15 +176,16 @@ class Reading:
 
     async def fetch(self, sql: str, *params: Any) -> list[Any]:
         """Rows of a statement whose first column is MARK."""
-        return self._marked(await database.rows(sql, *params))
+        return self.marked(await database.rows(sql, *params))
 
     async def fetch_by_values(self, sql: str, *params: Any) -> list[Any]:
         """The same for a statement whose best way depends on its values: filters (docs/adr/0003)."""
-        return self._marked((await connections.get("default").execute_query(sql, list(params)))[1])
+        return self.marked((await connections.get("default").execute_query(sql, list(params)))[1])
 
-    def _marked(self, rows: Any) -> list[Any]:
-        if rows:
-            self.mark = max(self.mark, rows[0][0] or 0)
+    def marked(self, rows: Any) -> list[Any]:
+        """Rows of a statement whose first column is MARK, and is none in those that are not the first."""
+        if rows and rows[0][0] is not None:
+            self.mark = max(self.mark, rows[0][0])
         else:
             self.is_marked = False
         return list(rows)

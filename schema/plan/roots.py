@@ -10,10 +10,11 @@ from cms.models import Author, Live, Section, Tag
 from cms.permissions import PUBLIC, Perspective
 from schema.plan import bodies, related, search, seo, terms  # noqa: F401 - their fields
 from schema.plan.entities import AUTHOR_SLUGS, SITE, TAG_SLUGS, TREE
+from schema.plan.lookup import BySlug
 from schema.plan.pages import connection
 from schema.plan.reading import Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, attributes, field, plain, said
-from schema.plan.stories import BySlug, Stories
+from schema.plan.stories import Stories
 from schema.plan.terms import ListsBySlug
 from schema.scalars import key
 

@@ -49,8 +49,9 @@ FIELDS: dict[str, dict[str, Maker]] = {}
 
 
 def to_json(answer: Any) -> bytes:
-    """An answer as it is sent; instants as the API writes them."""
-    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+    """An answer as it is sent; instants as the API writes them. A copy: what orjson makes occupies four kilobytes at
+    least, and most of this is kept."""
+    return bytes(memoryview(orjson.dumps(answer, option=orjson.OPT_UTC_Z)))
 
 
 class Unplanned(Exception):

@@ -175,13 +175,8 @@ class Stories(Source):
         return f"{table}.{name}"
 
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[UUID, Any]:
-        return await self._found(reading, "a.article_id = any($1)", keys)
-
-    async def one(self, reading: Reading, condition: str, *params: Any) -> Any | None:
-        """The row of the one live story, called a, for which this holds, with its related ones put where they are
-        looked for."""
-        rows = await self._found(reading, condition, *params)
-        return next(iter(rows.values()), None)
+        sql = self.statement(f"select {self.sql('live')} from live where live.article_id = any($1)")
+        return {row[ID]: row for row in await self.rows(reading, sql, keys)}
 
     def bring(self, related: Stories, wished: int) -> int:
         """Let the related stories come along, where so many are wished of each; the place of the ids of what was found
@@ -190,7 +185,7 @@ class Stories(Source):
         return self.column("near")
 
     def statement(self, sql: str, beside: int = 0) -> str:
-        """One that selects self.sql and so many columns more, for `rows`: with the related ones' rows behind."""
+        """One that selects self.sql and so many columns more, for `take`: with the related ones' rows behind."""
         if self.related is None:
             return sql
         return (
@@ -200,9 +195,11 @@ class Stories(Source):
         )
 
     async def rows(self, reading: Reading, sql: str, *params: Any, by_values: bool = False) -> list[Any]:
-        """The rows of a `statement`, their related ones put where they are looked for. by_values: the best way to find
-        them depends on the values."""
-        rows = await (reading.fetch_by_values if by_values else reading.fetch)(sql, *params)
+        """What is taken of a `statement`. by_values: the best way to find the rows depends on the values."""
+        return self.take(await (reading.fetch_by_values if by_values else reading.fetch)(sql, *params), reading)
+
+    def take(self, rows: list[Any], reading: Reading) -> list[Any]:
+        """The rows of the stories themselves, those of related ones put where they are looked for."""
         if self.related is None:
             return rows
         own = [row for row in rows if row[0] is not None]
@@ -210,28 +207,6 @@ class Stories(Source):
         wanted = [row[picked] for row in own] + [row[near] for row in own if row[near]]
         reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, chain.from_iterable(wanted))
         return own
-
-    async def _found(self, reading: Reading, condition: str, *params: Any) -> dict[UUID, Any]:
-        sql = self._sql.get(condition)
-        if sql is None:
-            sql = self._sql[condition] = self.statement(f"select {self.sql('a')} from live a where {condition}")
-        return {row[ID]: row for row in await self.rows(reading, sql, *params)}
-
-
-class BySlug(Source):
-    """Live stories by (locale, slug)."""
-
-    is_marked = True
-
-    def is_direct(self, reading: Reading) -> bool:
-        return True
-
-    def __init__(self, stories: Stories) -> None:
-        self._stories = stories
-
-    async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        found = {key: await self._stories.one(reading, "a.locale = $1 and a.slug = $2", *key) for key in keys}
-        return {key: row for key, row in found.items() if row is not None}
 
 
 class _Translations(Source):
