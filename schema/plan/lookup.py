@@ -11,9 +11,7 @@ from cms import database
 from schema.plan.reading import Reading, Source
 from schema.plan.stories import Stories
 
-# Statements under way: one is executed while the answers of the other are built.
-_MOST_UNDER_WAY = 2
-# Stories in one of them.
+# Stories in one statement, of which one is under way at a time for each place of a document: the busier, the larger.
 _MOST_TOGETHER = 32
 
 Key = tuple[str, str]
@@ -27,7 +25,7 @@ class BySlug(Source):
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
         self._sql = ""
-        self._under_way = 0
+        self._is_under_way = False
         self._waiting: list[tuple[Key, asyncio.Future[list[Any]]]] = []
 
     def is_direct(self, reading: Reading) -> bool:
@@ -41,13 +39,13 @@ class BySlug(Source):
         return found
 
     async def _rows(self, key: Key) -> list[Any]:
-        """The row of the story, and of its related ones. Whoever comes while statements are under way waits for the
-        next one, which begins after: what was committed before is seen."""
-        if self._under_way >= _MOST_UNDER_WAY:
+        """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for
+        the next one, which begins after: what was committed before is seen."""
+        if self._is_under_way:
             future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
             self._waiting.append((key, future))
             return await future
-        self._under_way += 1
+        self._is_under_way = True
         try:
             return (await self._fetch([key]))[0]
         finally:
@@ -60,7 +58,7 @@ class BySlug(Source):
             _tasks.add(task)
             task.add_done_callback(_tasks.discard)
         else:
-            self._under_way -= 1
+            self._is_under_way = False
 
     async def _together(self) -> None:
         waiting, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
