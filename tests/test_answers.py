@@ -230,6 +230,44 @@ async def test_many_who_ask_for_the_same_at_once_have_it_read_once(reader: httpx
     assert len([each for each in seen if "join live a" in each]) == 1
 
 
+async def test_readers_of_different_stories_at_once_share_statements_and_each_is_told_of_its_own(
+    reader: httpx.AsyncClient,
+) -> None:
+    names = [f"story-{number}" for number in range(12)]
+    linked = (await make_article(headline="Linked")).article_id
+    await publish(linked)
+    for number, name in enumerate(names):
+        related = [linked] if number % 2 else []
+        await publish((await make_article(headline=name, slug=name, related_post_ids=related)).article_id)
+    await get(reader, ARTICLE, slug="nobody")
+    asked = [*names, "nothing", *names]
+    with statements() as seen:
+        answers = await asyncio.gather(
+            *(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": name}}) for name in asked)
+        )
+    stories = [answer.json()["data"]["article"] for answer in answers]
+    assert [story and story["headline"] for story in stories] == [*names, None, *names]
+    assert [bool(story and story["relatedPosts"]) for story in stories[1:12:2]] == [True] * 6
+    assert len([each for each in seen if "join live a" in each]) <= 3, seen
+
+
+async def test_who_hangs_up_while_stories_are_read_together_disturbs_nobody(reader: httpx.AsyncClient) -> None:
+    for name in ("one", "two", "three"):
+        await publish((await make_article(headline=name, slug=name)).article_id)
+    await get(reader, ARTICLE, slug="nobody")
+    asked = [
+        asyncio.create_task(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": name}}))
+        for name in ("one", "two", "three")
+    ]
+    while not any(each.get_coro().cr_await for each in asked):  # type: ignore[union-attr]
+        await asyncio.sleep(0)
+    asked[0].cancel()
+    asked[1].cancel()
+    answer = await asked[2]
+    assert answer.json()["data"]["article"]["headline"] == "three"
+    assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "one"
+
+
 async def test_while_nobody_tells_us_nothing_is_kept(reader: httpx.AsyncClient, feed: live.Feed) -> None:
     story = await make_article(headline="One", status=ArticleStatus.PUBLISHED)
     assert b"One" in (await get(reader, ARTICLE, slug="one")).content
