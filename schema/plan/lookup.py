@@ -25,7 +25,7 @@ class BySlug(Source):
     def __init__(self, stories: Stories) -> None:
         self._stories = stories
         self._sql = ""
-        self._is_under_way = False
+        self._reading: asyncio.Task[None] | None = None
         self._waiting: list[tuple[Key, asyncio.Future[list[Any]]]] = []
 
     def is_direct(self, reading: Reading) -> bool:
@@ -39,32 +39,28 @@ class BySlug(Source):
         return found
 
     async def _rows(self, key: Key) -> list[Any]:
-        """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for
-        the next one, which begins after: what was committed before is seen."""
-        if self._is_under_way:
-            future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-            self._waiting.append((key, future))
-            return await future
-        self._is_under_way = True
+        """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for the
+        next one, which begins after: what was committed before is seen."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        self._waiting.append((key, future))
+        if self._reading is None:
+            self._reading = loop.create_task(self._read())
+        return await future
+
+    async def _read(self) -> None:
+        """For as long as somebody waits."""
         try:
-            return (await self._fetch([key]))[0]
+            while self._waiting:
+                await asyncio.sleep(0)  # who has asked by now is here then
+                together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+                await self._answer([each for each in together if not each[1].done()])  # the others have hung up
         finally:
-            self._go_on()
+            self._reading = None
 
-    def _go_on(self) -> None:
-        """After a statement: with those who wait."""
-        if self._waiting:
-            task = asyncio.get_running_loop().create_task(self._together())
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
-        else:
-            self._is_under_way = False
-
-    async def _together(self) -> None:
-        waiting, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
-        waiting = [each for each in waiting if not each[1].done()]  # who hung up
+    async def _answer(self, waiting: list[tuple[Key, asyncio.Future[list[Any]]]]) -> None:
         try:
-            rows = await self._fetch([key for key, _ in waiting])
+            found = await self._fetch([key for key, _ in waiting]) if waiting else []
         except BaseException as error:
             for _, future in waiting:
                 if not future.done():
@@ -72,11 +68,9 @@ class BySlug(Source):
             if not isinstance(error, Exception):
                 raise
         else:
-            for (_, future), each in zip(waiting, rows, strict=True):
+            for (_, future), rows in zip(waiting, found, strict=True):
                 if not future.done():
-                    future.set_result(each)
-        finally:
-            self._go_on()
+                    future.set_result(rows)
 
     async def _fetch(self, keys: Sequence[Key]) -> list[list[Any]]:
         """The rows for each key: of its story, if there is one, and of all related ones."""
@@ -95,6 +89,3 @@ class BySlug(Source):
             found[row[place] - 1].append(row)
         related = rows[len(own) :]
         return [[*each, *related] for each in found]
-
-
-_tasks: set[asyncio.Task[None]] = set()
