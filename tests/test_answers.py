@@ -20,7 +20,7 @@ from cms.workflow import Transition
 from schema import caching, delivery, front
 from schema.answers import Answer, Answers
 from schema.execution import prepared
-from schema.plan import Entities, to_json
+from schema.plan import Entities, lookup, to_json
 from tests.clients import client
 from tests.conftest import Api
 from tests.factories import make_actor, make_article, make_media, make_section, make_token, make_user, publish
@@ -266,6 +266,27 @@ async def test_who_hangs_up_while_stories_are_read_together_disturbs_nobody(read
     answer = await asked[2]
     assert answer.json()["data"]["article"]["headline"] == "three"
     assert (await get(reader, ARTICLE, slug="one")).json()["data"]["article"]["headline"] == "one"
+
+
+async def test_where_stories_cannot_be_read_together_each_is_read_alone(
+    reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"story-{number}" for number in range(6)]
+    for name in names:
+        await publish((await make_article(headline=name, slug=name)).article_id)
+    await get(reader, ARTICLE, slug="nobody")
+    tried = []
+
+    async def broken(self: lookup.BySlug, keys: list[lookup.Key]) -> None:
+        tried.extend(keys)
+        raise TimeoutError
+
+    monkeypatch.setattr(lookup.BySlug, "_fetch", broken)
+    answers = await asyncio.gather(
+        *(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": name}}) for name in names)
+    )
+    assert [answer.json()["data"]["article"]["headline"] for answer in answers] == names
+    assert 1 <= len(tried) <= len(names)
 
 
 async def test_while_nobody_tells_us_nothing_is_kept(reader: httpx.AsyncClient, feed: live.Feed) -> None:

@@ -62,7 +62,9 @@ class BySlug(Source):
         try:
             found = await self._fetch([key for key, _ in waiting]) if waiting else []
         except BaseException as error:
-            for _, future in waiting:
+            # Who waits behind them need not wait for as long to hear the same: the resolvers try by themselves.
+            behind, self._waiting = self._waiting, []
+            for _, future in [*waiting, *behind]:
                 if not future.done():
                     future.set_exception(error if isinstance(error, Exception) else ConnectionError("broken off"))
             if not isinstance(error, Exception):
