@@ -42,21 +42,27 @@ class BySlug(Source):
         """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for the
         next one, which begins after: what was committed before is seen."""
         loop = asyncio.get_running_loop()
+        if self._reading is None or self._reading.get_loop() is not loop:
+            self._waiting = []  # a loop that was closed has left them behind
+            self._reading = loop.create_task(self._read())
+            self._reading.add_done_callback(self._ended)
         future: asyncio.Future[list[Any]] = loop.create_future()
         self._waiting.append((key, future))
-        if self._reading is None:
-            self._reading = loop.create_task(self._read())
         return await future
 
     async def _read(self) -> None:
         """For as long as somebody waits."""
-        try:
-            while self._waiting:
-                await asyncio.sleep(0)  # who has asked by now is here then
-                together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
-                await self._answer([each for each in together if not each[1].done()])  # the others have hung up
-        finally:
-            self._reading = None
+        while self._waiting:
+            await asyncio.sleep(0)  # who has asked by now is here then
+            together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+            await self._answer([each for each in together if not each[1].done()])  # the others have hung up
+        self._reading = None
+
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        if self._reading is reading:  # it was broken off, perhaps before it began
+            self._reading, waiting, self._waiting = None, self._waiting, []
+            for _, future in waiting:
+                future.cancel()
 
     async def _answer(self, waiting: list[tuple[Key, asyncio.Future[list[Any]]]]) -> None:
         try:
