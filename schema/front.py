@@ -24,7 +24,7 @@ from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
 from schema.execution import Prepared, documents, planned, prepared
-from schema.plan import Unplanned, keys_of, tags_of, to_json
+from schema.plan import Unplanned, keys_of, tags_of, to_json, trimmed
 from schema.question import check_values
 
 Key = tuple[int, bytes, bytes, int]
@@ -270,7 +270,7 @@ def _of(params: Any, seconds: int) -> Asked | None:
     operation = document.operation(name or None)
     if operation.plans.is_hopeless:
         return None
-    packed = bytes(memoryview(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))) if variables else b""
+    packed = trimmed(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)) if variables else b""
     return Asked(operation, text, name or None, variables, packed, seconds, trusted.turn())
 
 

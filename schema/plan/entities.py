@@ -82,7 +82,8 @@ class Entities:
         return self.kept.get(source, {}).get(row.id) is row
 
     def keep_card(self, source: Source, id: UUID, card: Card) -> None:
-        self._weight += card.weight
+        old = self.cards[source].kept.get(id) if source in self.cards else None
+        self._weight += card.weight - (old.weight if old is not None else 0)
         if self._weight > _MOST_OF_CARDS:
             self.cards.clear()
             self._weight = card.weight
@@ -150,8 +151,11 @@ class _Kept(Source):
         return found
 
     async def read(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        rows = [self._made(row) for row in await reading.fetch(self._sql, *([keys] if self._key else []))]
+        rows = await self._rows(reading, *([keys] if self._key else []))
         return {getattr(row, self._key) if self._key else None: row for row in rows}
+
+    async def _rows(self, reading: Reading, *params: Any) -> list[Any]:
+        return [self._made(row) for row in await reading.fetch(self._sql, *params)]
 
     def _made(self, row: Any) -> Any:
         made = self._model.__new__(self._model)
@@ -179,8 +183,7 @@ class _BySlug(_Kept):
 
 class _TheTree(_Kept):
     async def read(self, keys: list[Any], reading: Reading) -> Mapping[Any, Any]:
-        rows = [self._made(row) for row in await reading.fetch(self._sql)]
-        return {None: paths.Tree.of(rows)}
+        return {None: paths.Tree.of(await self._rows(reading))}
 
 
 class Printer:

@@ -54,31 +54,24 @@ class BySlug(Source):
         """For as long as somebody waits."""
         while self._waiting:
             await asyncio.sleep(0)  # who has asked by now is here then
-            together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
-            await self._answer([each for each in together if not each[1].done()])  # the others have hung up
+            self._waiting = [each for each in self._waiting if not each[1].done()]  # the others have hung up
+            together = self._waiting[:_MOST_TOGETHER]
+            found = await self._fetch([key for key, _ in together]) if together else []
+            del self._waiting[: len(together)]
+            for (_, future), rows in zip(together, found, strict=True):
+                if not future.done():
+                    future.set_result(rows)
         self._reading = None
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
-        if self._reading is reading:  # it was broken off, perhaps before it began
-            self._reading, waiting, self._waiting = None, self._waiting, []
-            for _, future in waiting:
-                future.cancel()
-
-    async def _answer(self, waiting: list[tuple[Key, asyncio.Future[list[Any]]]]) -> None:
-        try:
-            found = await self._fetch([key for key, _ in waiting]) if waiting else []
-        except BaseException as error:
-            # Who waits behind them need not wait for as long to hear the same: the resolvers try by themselves.
-            behind, self._waiting = self._waiting, []
-            for _, future in [*waiting, *behind]:
-                if not future.done():
-                    future.set_exception(error if isinstance(error, Exception) else ConnectionError("broken off"))
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for (_, future), rows in zip(waiting, found, strict=True):
-                if not future.done():
-                    future.set_result(rows)
+        """Where it was broken off, tell all who wait: they need not wait to hear the same, but try by themselves."""
+        if self._reading is not reading:
+            return
+        self._reading, waiting, self._waiting = None, self._waiting, []
+        error = ConnectionError("broken off") if reading.cancelled() else reading.exception()
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(error or ConnectionError("broken off"))
 
     async def _fetch(self, keys: Sequence[Key]) -> list[list[Any]]:
         """The rows for each key: of its story, if there is one, and of all related ones."""

@@ -107,8 +107,12 @@ class Pages(Source):
     async def load(self, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
         wish = self.wish(reading)
         if wish.is_plain and len(keys) > 1 and None not in keys:
-            return await self._of_many(await wish.listing(keys[0]), keys, reading)
-        return {key: await self._page(key, reading) for key in keys}
+            found = await self._of_many(await wish.listing(keys[0]), keys, reading)
+        else:
+            found = {key: await self._page(key, reading) for key in keys}
+        if self.stories is not None and self.shows(reading) is _Shows.CARDS:
+            reading.put(self.stories, {row[ID]: row for page in found.values() for row in page.rows}, ())
+        return found
 
     def shows(self, reading: Reading) -> _Shows:
         """What the pages of this reading are made of. Who asks for the first time may never come again."""
@@ -131,8 +135,6 @@ class Pages(Source):
         rows = await stories.rows(reading, sql, *params, by_values=wish.filter is not None)
         if rows and self._counts(term_id, wish):
             reading.put(COUNTS, {term_id: rows[0][len(stories.columns)] or 0}, [term_id])
-        if shows is _Shows.CARDS:
-            reading.put(stories, {row[ID]: row for row in rows}, ())
         return listing.page_of(rows, wish.paging)
 
     def _of(self, shows: _Shows) -> Stories:
@@ -157,9 +159,8 @@ class Pages(Source):
         """Whether the kept count comes along."""
         return self.counts_too and term_id is not None and wish.filter is None
 
-    async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> Mapping[Any, Page]:
-        shows, paging = self.shows(reading), self.wish(reading).paging
-        stories = self._of(shows)
+    async def _of_many(self, listing: Listing, keys: list[Any], reading: Reading) -> dict[Any, Page]:
+        stories, paging = self._of(self.shows(reading)), self.wish(reading).paging
         sql, _ = listing.statement(paging, f"{stories.sql('live')}, u.id", cursors=self.cursors_too)
         rows = await reading.fetch(
             f"select x.* from unnest($1::uuid[]) u(id) cross join lateral ({sql.replace('$1', 'u.id')}) x", keys
@@ -167,8 +168,6 @@ class Pages(Source):
         found: dict[UUID, list[Any]] = {key: [] for key in keys}
         for row in rows:
             found[row[len(stories.columns)]].append(row)
-        if shows is _Shows.CARDS:
-            reading.put(stories, {row[ID]: row for row in rows}, ())
         return {key: listing.page_of(each, paging) for key, each in found.items()}
 
 
@@ -233,7 +232,7 @@ def connection(c: Compiler, asked: Asked, kind: str = "") -> Getter:
 @field("ArticleConnection", "nodes")
 def _nodes(c: Compiler, asked: Asked, scope: Pages) -> Getter:
     stories = scope.select(Stories(c, asked.sets))
-    scope.are_carded = scope.has_cards and stories.is_carded
+    scope.are_carded = scope.has_cards and c.is_constant(asked.sets)
 
     def get(term_id: Any, reading: Reading) -> list[Any]:
         page = reading.get(scope, term_id)

@@ -81,10 +81,6 @@ class Reading:
         self.gaps += 1
         return None
 
-    def known(self, source: Source) -> Mapping[Any, Any]:
-        """What was fetched of a source by now, None for what is not there."""
-        return self._had.get(source, _NOTHING)
-
     def many(self, source: Source, keys: Sequence[Any]) -> list[Any]:
         """The same for several."""
         had = self._had.get(source)
@@ -94,6 +90,10 @@ class Reading:
             except KeyError:
                 pass
         return [self.get(source, key) for key in keys]
+
+    def known(self, source: Source) -> Mapping[Any, Any]:
+        """What was fetched of a source by now, None for what is not there."""
+        return self._had.get(source, _NOTHING)
 
     def once(self, place: Any, id: UUID | None, build: Callable[[Any, Reading], Any], row: Any) -> Any:
         """What is built of the row, or of the list, with this id at one place of the document; once, if nothing was

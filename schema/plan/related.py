@@ -18,7 +18,7 @@ from cms.models import Live
 from schema.articles import MAX_RELATED
 from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Asked, Compiler, Getter, OfAll, Unplanned, field, is_pure, of_all, plain, together
+from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, plain, together
 from schema.plan.stories import ID, SPARE, Stories
 from schema.related import in_words
 
@@ -88,41 +88,31 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
         live = reading.known(stories)
-        lists = [row[place][:first] for row in rows]
-        posts = _curated(lists, live, posts_of, reading) if all(len(ids) == first for ids in lists) else None
-        if posts is not None:
-            return [[posts[id] for id in ids] for ids in lists]
         picks = [_picks(row[place], None if near is None else row[near], first, live) for row in rows]
         known = [each for each in picks if each is not None]
         if len(known) < len(picks) or (says_why and any(found for _, found in known)):
             return [one(row, first, reading) for row in rows]
-        picked = dict.fromkeys(chain.from_iterable([ids for ids, _ in known]))
-        posts = dict(zip(picked, posts_of([(live[id], None, 0) for id in picked], reading), strict=True))
-        found = dict.fromkeys(chain.from_iterable([ids for _, ids in known]))
-        if not found:
-            return [[posts[id] for id in ids] for ids, _ in known]
-        others = dict(zip(found, posts_of([(live[id], _SOME, 0) for id in found], reading), strict=True))
-        return [[*[posts[id] for id in ids], *[others[id] for id in more]] for ids, more in known]
+        picked, others = (
+            posts([each[which] for each in known], likes, live, reading) for which, likes in ((0, None), (1, _SOME))
+        )
+        return [[*[picked[id] for id in ids], *[others[id] for id in more]] for ids, more in known]
+
+    def posts(
+        lists: list[list[UUID]], likes: _Likes | None, live: Mapping[UUID, Any], reading: Reading
+    ) -> dict[UUID, Any]:
+        ids = dict.fromkeys(chain.from_iterable(lists))
+        return dict(zip(ids, posts_of([(live[id], likes, 0) for id in ids], reading), strict=True))
 
     def one(row: Any, first: int, reading: Reading) -> list[Any]:
         picked = [each for each in reading.many(stories, row[place]) if each is not None][:first]
-        posts: list[_Post] = [(each, None, 0) for each in picked]
-        if len(posts) < first and not reading.waits_for(stories):
+        found: list[_Post] = [(each, None, 0) for each in picked]
+        if len(found) < first and not reading.waits_for(stories):
             likes = reading.get(_FOUND, row[ID]) or _SOME
             reading.lists.update(likes.lists)
-            posts += _live(likes, row[place], first - len(posts), stories, reading)
-        return posts_of(posts, reading)
+            found += _live(likes, row[place], first - len(found), stories, reading)
+        return posts_of(found, reading)
 
     return together(get)
-
-
-def _curated(
-    lists: Sequence[Sequence[UUID]], live: Mapping[UUID, Any], posts_of: OfAll, reading: Reading
-) -> dict[UUID, Any] | None:
-    """The posts of these stories, by their ids, if all are live and came along."""
-    ids = list(set(chain.from_iterable(lists)))
-    rows = [live.get(id) for id in ids]
-    return dict(zip(ids, posts_of([(row, None, 0) for row in rows], reading), strict=True)) if all(rows) else None
 
 
 def _picks(

@@ -49,9 +49,13 @@ FIELDS: dict[str, dict[str, Maker]] = {}
 
 
 def to_json(answer: Any) -> bytes:
-    """An answer as it is sent; instants as the API writes them. A copy: what orjson makes occupies four kilobytes at
-    least, and most of this is kept."""
-    return bytes(memoryview(orjson.dumps(answer, option=orjson.OPT_UTC_Z)))
+    """An answer as it is sent; instants as the API writes them."""
+    return trimmed(orjson.dumps(answer, option=orjson.OPT_UTC_Z))
+
+
+def trimmed(printed: bytes) -> bytes:
+    """A copy, to be kept: what orjson makes occupies four kilobytes at least."""
+    return bytes(memoryview(printed))
 
 
 class Unplanned(Exception):

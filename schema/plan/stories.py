@@ -94,11 +94,10 @@ class Stories(Source):
     def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
         self.columns: list[str] = parent.columns if parent is not None else [MARK, "article_id"]
         self._used = {"article_id"}
-        self._sql: dict[str, str] = {}  # of tables, and of conditions
+        self._sql: dict[str, str] = {}  # by tables
         self.is_related = parent is not None
         self.related: Stories | None = None
         self.wished = 0
-        self.is_carded = c.is_constant(sets)
         self._build = c.object("Article", sets, self)
         self._build_all = of_all(self._build)
 
@@ -107,7 +106,7 @@ class Stories(Source):
         """A selection of nothing, whose rows hold the columns that are asked for by hand."""
         made = cls.__new__(cls)
         made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
-        made.related, made.wished, made.is_carded = None, 0, False
+        made.related, made.wished = None, 0
         return made
 
     def build(self, row: Any, reading: Reading) -> Any:
