@@ -22,8 +22,8 @@ import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks.columns import COLUMNS, Ports, check, constant, measure, served, wishes
-from tests.benchmarks.load import Measured, ask_once, load
+from tests.benchmarks.columns import COLUMNS, Ports, best, check, constant, served, wishes
+from tests.benchmarks.load import Measured
 from tests.benchmarks.report import CELL, at_least, at_most, cell, conditions, markdown
 from tests.benchmarks.running import newsroom
 from tests.benchmarks.shapes import Shape, shapes
@@ -38,7 +38,6 @@ DEMANDS = (
     ("nothing kept", "postgraphile", (1.0, 1.0, 1.0)),
 )
 MOST_SPREAD = 3.0
-WARM_UP_SECONDS = 3  # node compiles what runs often, and needs some thousand requests for it
 Row = dict[str, Measured]
 
 
@@ -62,15 +61,8 @@ def main() -> None:
 
 def _row(shape: Shape, number: int, ports: Ports, url: str, wish: argparse.Namespace) -> Row:
     check(shape, ports)
-    wanted = wishes(shape, number, ports)
-    for name, asked in wanted.items():
-        ask_once(ports[name], asked)
-        load(ports[name], asked, seconds=WARM_UP_SECONDS)
-    found: dict[str, list[Measured]] = {name: [] for name in wanted}
-    for _ in range(wish.rounds):
-        for name, asked in wanted.items():
-            found[name].append(measure(ports[name], url, asked, wish.seconds))
-    return {name: max(each, key=lambda measured: measured.per_second) for name, each in found.items()}
+    asked = {name: (ports[name], url, wanted) for name, wanted in wishes(shape, number, ports).items()}
+    return best(asked, wish.rounds, wish.seconds)
 
 
 def _table(asked: list[Shape], found: list[Row]) -> list[str]:

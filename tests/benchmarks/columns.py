@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import orjson
 
 from tests.benchmarks import postgraphile
-from tests.benchmarks.load import Measured, Wish, load
+from tests.benchmarks.load import Measured, Wish, ask_once, load
 from tests.benchmarks.running import cpu_seconds, serving
 from tests.benchmarks.shapes import Shape, plain
 
@@ -32,7 +34,9 @@ COLUMNS = {
     "304": "Copydesk, warm, 304",
 }
 _FROM_THE_DATABASE = ("cold", "nothing kept", "strawberry", "by hand", "postgraphile")
+WARM_UP_SECONDS = 3  # node compiles what runs often, and needs some thousand requests for it
 Ports = dict[str, int]
+K = TypeVar("K")
 
 
 def served(stack: ExitStack, url: str) -> Ports:
@@ -107,3 +111,15 @@ def measure(port: int, url: str, asked: list[Wish], seconds: float) -> Measured:
     server, postgres = (now - then for now, then in zip(cpu_seconds(port, url), before, strict=True))
     each = 1000 / (found.per_second * seconds or 1)
     return replace(found, server=server * each, postgres=postgres * each)
+
+
+def best(asked: Mapping[K, tuple[int, str, list[Wish]]], rounds: int, seconds: float) -> dict[K, Measured]:
+    """The best round of each, as (port, url of its database, what it is asked): all warmed up, then round by round."""
+    for port, _, wanted in asked.values():
+        ask_once(port, wanted)
+        load(port, wanted, seconds=WARM_UP_SECONDS)
+    found: dict[K, list[Measured]] = {name: [] for name in asked}
+    for _ in range(rounds):
+        for name, each in asked.items():
+            found[name].append(measure(*each, seconds))
+    return {name: max(each, key=lambda measured: measured.per_second) for name, each in found.items()}

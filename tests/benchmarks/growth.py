@@ -22,12 +22,11 @@ from cms.models import Role, TokenScope, User
 from cms.permissions import SYSTEM
 from cms.settings import Settings
 from cms.workflow import Transition
-from tests.benchmarks.columns import measure
-from tests.benchmarks.load import Measured, ask_once, load
+from tests.benchmarks.columns import best
 from tests.benchmarks.newsroom import ARTICLE, AUTHOR, MEDIA, SECTION, TAG, id_of
 from tests.benchmarks.report import CELL, at_most, cell, conditions, markdown
 from tests.benchmarks.running import newsroom, serving
-from tests.benchmarks.shapes import Shape, shapes
+from tests.benchmarks.shapes import shapes
 
 MOST_GROWTH, MOST_PUBLISHING_MS = 1.3, 15.0
 PUBLISHED, WARMING = 300, 50
@@ -65,20 +64,11 @@ def _read(stories: dict[str, int], rounds: int, seconds: float) -> Iterator[list
         }
         for number in range(3):
             asked = {url: shapes(n)[number] for url, n in stories.items()}
-            few, many = _best(asked, ports, rounds, seconds)
+            few, many = best(
+                {url: (ports[url], url, shape.posts()) for url, shape in asked.items()}, rounds, seconds
+            ).values()
             longer = at_most(few.per_second / many.per_second, MOST_GROWTH)
             yield [next(iter(asked.values())).name, cell(few), cell(many), longer]
-
-
-def _best(asked: dict[str, Shape], ports: dict[str, int], rounds: int, seconds: float) -> list[Measured]:
-    for url, shape in asked.items():
-        ask_once(ports[url], shape.posts())
-        load(ports[url], shape.posts(), seconds=1)
-    found: dict[str, list[Measured]] = {url: [] for url in asked}
-    for _ in range(rounds):
-        for url, shape in asked.items():
-            found[url].append(measure(ports[url], url, shape.posts(), seconds))
-    return [max(each, key=lambda measured: measured.per_second) for each in found.values()]
 
 
 def publishing(url: str) -> list[float]:

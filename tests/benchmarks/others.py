@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import postgraphile
-from tests.benchmarks.columns import ask, measure
-from tests.benchmarks.load import Measured, ask_once, load
+from tests.benchmarks.columns import ask, best
 from tests.benchmarks.report import CELL, at_least, cell, conditions, markdown
 from tests.benchmarks.running import newsroom, serving
 from tests.benchmarks.shapes import NEWEST, Shape, plain
@@ -35,7 +34,6 @@ _PEER_AUTHOR = (
     f"query($slug: String!) {{ authorBySlug(slug: $slug) {{ name articles({NEWEST}) "
     "{ totalCount nodes { headline slug dek publishedAt } } } }"
 )
-WARM_UP_SECONDS = 3
 
 
 def main() -> None:
@@ -67,19 +65,13 @@ def _rows(url: str, rounds: int, seconds: float) -> Iterator[list[str]]:
         ours = stack.enter_context(serving("cms.app:create_app", url, "--factory", CMS_ANSWER_BYTES="0"))
         peer = stack.enter_context(postgraphile.serving(url))
         for page in pages():
-            asked = {ours: page.posts()} | ({peer: page.peer_posts()} if page.peer else {})
+            asked = {ours: (ours, url, page.posts())}
             if page.peer:
                 _check(page, ours, peer)
-            for port, wishes in asked.items():
-                ask_once(port, wishes)
-                load(port, wishes, seconds=WARM_UP_SECONDS)
-            found: dict[int, list[Measured]] = {port: [] for port in asked}
-            for _ in range(rounds):
-                for port, wishes in asked.items():
-                    found[port].append(measure(port, url, wishes, seconds))
-            best = [max(each, key=lambda measured: measured.per_second) for each in found.values()]
-            times = at_least(best[0].per_second / best[1].per_second, 1) if page.peer else "-"
-            yield [page.name, cell(best[0]), cell(best[1] if page.peer else None), times]
+                asked[peer] = (peer, url, page.peer_posts())
+            found = best(asked, rounds, seconds)
+            times = at_least(found[ours].per_second / found[peer].per_second, 1) if page.peer else "-"
+            yield [page.name, cell(found[ours]), cell(found.get(peer)), times]
 
 
 def _check(page: Shape, ours: int, peer: int) -> None:
