@@ -246,7 +246,23 @@ class _Server:
         )
 
     def _stop(self) -> None:
-        self._run("pg_ctl", ["stop", "-s", "-m", "fast", "-t", str(STOP_SECONDS), "-D", "data"], self.home)
+        # Awaited by the lock, not by pg_ctl: it takes a killed server that nobody has reaped for a living one.
+        try:
+            self._run("pg_ctl", ["stop", "-s", "-W", "-m", "fast", "-D", "data"], self.home)
+        except DatabaseUnavailable:
+            if not self._ends():
+                raise
+        if not self._ends():
+            raise DatabaseUnavailable(f"PostgreSQL in {self.home} does not end: see {self.home}/data/log")
+
+    def _ends(self) -> bool:
+        """Whether no process of it lives any more, within STOP_SECONDS."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while not self._dead():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def _ready(self) -> bool:
         if not (self.socket_dir / ".s.PGSQL.5432").exists():

@@ -153,8 +153,8 @@ async def terms() -> list[Any]:
     return [tuple(row) for row in (await connections.get("default").execute_query(sql))[1]]
 
 
-async def crash(url: str, scene: Scene, die_at: int | None, kill: int | None = None) -> int:
-    started = crashing.start(url, scene.operation, die_at=die_at, kill=kill, **scene.given)
+async def crash(url: str, scene: Scene, die_at: int | None) -> int:
+    started = crashing.start(url, scene.operation, die_at=die_at, **scene.given)
     return await asyncio.to_thread(started.wait)
 
 
@@ -291,8 +291,10 @@ async def test_R3_a_database_that_is_killed_at_a_statement_has_done_it_wholly_or
                     await database.migrate()
                 scene = await SCENES[operation]()
                 untouched = await dump()
-                code = await crash(url, scene, statement, kill=postmaster(data_dir))
-            if code == 0:
+                server = postmaster(data_dir)
+                killing = crashing.start(url, scene.operation, die_at=statement, kill=server, **scene.given)
+                await asyncio.to_thread(killing.wait)
+            if killing.sent < statement:
                 return
             with embedded.running(data_dir):  # starts it again
                 async with database.open(Settings(database_url=url)):

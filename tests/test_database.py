@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -25,9 +27,12 @@ from cms.models import Tag
 from cms.settings import Settings
 
 SECONDS = 60
+# <linux/prctl.h>
+PR_SET_CHILD_SUBREAPER = 36
 
 USE = """
 import sys
+import threading
 from pathlib import Path
 from cms import embedded
 with embedded.running(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as url:
@@ -93,7 +98,11 @@ def running(data_dir: Path) -> Iterator[str]:
 
 def alive(data_dir: Path) -> bool:
     """Whether any process of the server lives."""
-    with (data_dir / "postgres.alive").open("w") as file:
+    return locked(data_dir / "postgres.alive")
+
+
+def locked(path: Path) -> bool:
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -176,6 +185,48 @@ def test_a_killed_server_is_started_again_with_all_that_was_committed(
     first.leave()
     assert ask(url, "select count(*) from kept") == 1000
     second.leave()
+    assert not alive(data_dir)
+
+
+@contextmanager
+def adopting() -> Iterator[None]:
+    """While inside, this process is given what has lost its parents and, as a container's first one often does, does
+    not reap it."""
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+    try:
+        yield
+    finally:
+        assert prctl(PR_SET_CHILD_SUBREAPER, 0) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reaping for others is Linux")
+def test_the_last_one_leaves_a_server_that_is_being_killed(user: Callable[..., User], data_dir: Path) -> None:
+    with adopting():
+        last = user()
+        url = last.url()
+        server = postmaster(data_dir)
+
+        async def killed() -> int:
+            connection = await asyncpg.connect(url)
+            backend = connection.get_server_pid()
+            os.kill(backend, signal.SIGSTOP)
+            os.kill(server, signal.SIGKILL)
+            connection.terminate()
+            return int(backend)
+
+        backend = asyncio.run(killed())
+    until(lambda: Path(f"/proc/{server}/stat").read_text().rsplit(")")[-1].split()[0] == "Z")
+    try:
+        assert alive(data_dir)
+        leaving = threading.Thread(target=last.leave)
+        leaving.start()
+        until(lambda: locked(data_dir / "postgres.start"))
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    leaving.join(SECONDS)
+    os.waitpid(server, 0)
+    assert last.process.returncode == 0
     assert not alive(data_dir)
 
 
