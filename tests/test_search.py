@@ -18,6 +18,7 @@ from cms.models import ArticleStatus, Role
 from cms.permissions import PUBLIC, SYSTEM, Perspective
 from cms.search import finding
 from cms.search.finding import distance
+from cms.search.index import MAX_POSITION, MAX_POSITIONS, Vector
 from cms.search.query import parse
 from cms.search.words import fold, words
 from cms.worker import HANDLERS
@@ -217,6 +218,41 @@ def test_every_word_of_a_text_is_found_in_it(text: str) -> None:
     for part in query.parts:
         if not part.excluded and not part.is_open:
             assert {word.text for word in part.words} <= every
+
+
+@_SETTINGS
+@given(
+    st.lists(
+        st.tuples(st.one_of(_ODD, st.text(max_size=200)), st.integers(1, 40), st.sampled_from("ABCD")), max_size=4
+    ),
+    st.sampled_from([0, 2, 5]),
+)
+def test_a_story_is_found_by_each_word_at_each_place_however_often_it_comes(
+    texts: list[tuple[str, int, str]], cut: int
+) -> None:
+    written = [(f"{text} " * often, weight) for text, often, weight in texts]
+    stems = {word.text: word.text[:cut] or None for text, _ in written for word in words(text)}
+    vector = Vector(stems)
+    for text, weight in written:
+        vector.add(text.split(), weight)
+    places: dict[str, list[str]] = {}
+    spelled: dict[str, str] = {}
+    begin = 1
+    for text, weight in written:
+        last = begin - 2
+        for word in words(text):
+            last = max(last, begin + word.position)
+            if begin + word.position > MAX_POSITION:
+                break
+            for lexeme in {word.text: 1, stems[word.text] or word.text: 1}:
+                if len(places.setdefault(lexeme, [])) < MAX_POSITIONS:
+                    places[lexeme].append(f"{begin + word.position}{weight}")
+            plain = not (word.is_dense or word.is_joined or word.is_symbol)
+            if plain and word.text.isalpha() and 4 <= len(word.text) <= 30:
+                spelled.setdefault(word.text, text[word.start : word.end].lower())
+        begin = last + 2
+    assert list(vector.places.items()) == list(places.items())
+    assert vector.spelled == spelled
 
 
 def test_a_long_query_is_cut_and_not_refused_by_its_parser() -> None:

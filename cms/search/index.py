@@ -21,7 +21,7 @@ from cms import events, jobs, listings
 from cms.database import retrying, transaction
 from cms.search.query import quote
 from cms.search.stems import stems
-from cms.search.words import Word, words
+from cms.search.words import Word, words_of
 
 BATCH = 200
 # What a tsvector can hold is bounded by PostgreSQL.
@@ -119,6 +119,7 @@ async def _while_nobody_writes() -> AsyncIterator[None]:
     async with transaction():
         await events.lock_public()
         await _fetch("lock table head, live in share mode", [])
+        await _fetch("set local max_parallel_workers_per_gather to default", [])  # this takes long anyhow
         yield
 
 
@@ -144,40 +145,60 @@ async def _refile(table: str, ids: Sequence[UUID]) -> None:
 
 
 @dataclass(slots=True)
+class _Met:
+    """A word of what stands between spaces, and what it is found by: where their places are noted."""
+
+    word: Word
+    found_by: tuple[list[str], ...] = ()
+
+
+@dataclass(slots=True)
 class Vector:
     """A story's words with their places and the weight of where they stand: A headline, B dek, C tags and byline, D
     text."""
 
+    stems: Mapping[str, str | None]
     places: dict[str, list[str]] = field(default_factory=dict)
     spelled: dict[str, str] = field(default_factory=dict)
+    _met: dict[str, tuple[list[_Met], int]] = field(default_factory=dict)
     _end: int = 1
     _bytes: int = 0
 
-    def add(self, text: str, found: Sequence[Word], weight: str, stems: Mapping[str, str | None]) -> None:
-        """found: the words of the text."""
-        last = self._end - 2
-        for word in found:
-            number = self._end + word.position
-            last = max(last, number)
-            if number > MAX_POSITION or self._bytes > MAX_BYTES:
-                break
-            place, lexeme = f"{number}{weight}", word.text
-            if lexeme not in self.spelled and _is_suggested(word):
-                self.spelled[lexeme] = text[word.start : word.end].lower()
-            self._add(lexeme, place)
-            stem = stems.get(lexeme)
-            if stem and stem != lexeme:
-                self._add(stem, place)
+    def add(self, runs: Sequence[str], weight: str) -> None:
+        """runs: a text, cut at its white space. What comes again is not looked at again."""
+        start, last, met = self._end, self._end - 2, self._met
+        for run in runs:
+            if run not in met:
+                found, places = words_of(run)
+                met[run] = [_Met(word) for word in found], places
+            for each in met[run][0]:
+                number = start + each.word.position
+                last = max(last, number)
+                if number > MAX_POSITION or self._bytes > MAX_BYTES:
+                    self._end = last + 2
+                    return
+                if not each.found_by:
+                    each.found_by = self._found_by(each.word, run)
+                place = f"{number}{weight}"
+                for known in each.found_by:
+                    if len(known) < MAX_POSITIONS:
+                        known.append(place)
+                        self._bytes += len(place) + 1
+            start += met[run][1]
         self._end = last + 2  # so that no phrase goes across
 
-    def _add(self, lexeme: str, place: str) -> None:
-        known = self.places.get(lexeme)
-        if known is None:
-            self.places[lexeme] = [place]
-            self._bytes += len(place) + len(lexeme.encode()) + 10
-        elif len(known) < MAX_POSITIONS:
-            known.append(place)
-            self._bytes += len(place) + 1
+    def _found_by(self, word: Word, run: str) -> tuple[list[str], ...]:
+        lexeme = word.text
+        if lexeme not in self.spelled and _is_suggested(word):
+            self.spelled[lexeme] = run[word.start : word.end].lower()
+        own, stem = self._places_of(lexeme), self.stems.get(lexeme)
+        return (own, self._places_of(stem)) if stem and stem != lexeme else (own,)
+
+    def _places_of(self, lexeme: str) -> list[str]:
+        if lexeme not in self.places:
+            self.places[lexeme] = []
+            self._bytes += len(lexeme.encode()) + 9
+        return self.places[lexeme]
 
     def __str__(self) -> str:
         return " ".join(f"{quote(lexeme)}:{','.join(places)}" for lexeme, places in self.places.items())
@@ -232,12 +253,12 @@ async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Ve
         *((name, "C") for id in (*row["tag_ids"], *row["author_ids"]) for name in names.get(id, ())),
         (row["text"], "D"),
     ]
-    cut = [(text, list(words(text)), weight) for text, weight in texts if text]
-    plain = {word.text for _, found, _ in cut for word in found if not (word.is_dense or word.is_symbol)}
-    known = await stems(row["locale"], plain)
-    vector = Vector()
-    for text, found, weight in cut:
-        vector.add(text, found, weight, known)
+    cut = [(text.split(), weight) for text, weight in texts if text]
+    met = {word for run in set().union(*(runs for runs, _ in cut)) for word in words_of(run)[0]}
+    plain = {word.text for word in met if not (word.is_dense or word.is_symbol)}
+    vector = Vector(await stems(row["locale"], plain))
+    for runs, weight in cut:
+        vector.add(runs, weight)
     return vector
 
 

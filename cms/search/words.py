@@ -38,15 +38,19 @@ def words(text: str) -> Iterator[Word]:
     position = 0
     for match in _RUN.finditer(text):
         run, start = match[0], match.start()
-        found, places = _known_run(run) if len(run) <= _REMEMBERED else _words_of(run)
+        found, places = words_of(run)
         for word, place, first, last, dense, joined, symbol in found:
             yield Word(word, position + place, start + first, start + last, dense, joined, symbol)
         position += places
 
 
-def _words_of(run: str) -> tuple[tuple[Word, ...], int]:
+def words_of(run: str) -> tuple[tuple[Word, ...], int]:
     """The words of a text without white space, none of which depends on what stands around it, and how many places they
     take."""
+    return _known_run(run) if len(run) <= _REMEMBERED else _words_of(run)
+
+
+def _words_of(run: str) -> tuple[tuple[Word, ...], int]:
     found: list[Word] = []
     position = 0
     chain: list[Word] = []
