@@ -21,6 +21,7 @@ from pathlib import Path
 from random import uniform
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
@@ -31,6 +32,7 @@ from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
+from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from cms import embedded
@@ -42,6 +44,8 @@ __all__ = [
     "DatabaseUnavailable",
     "check_migrations",
     "connect",
+    "found",
+    "lock",
     "migrate",
     "open",
     "pending",
@@ -53,6 +57,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Model)
 
 OLDEST = 15
 CONNECT_SECONDS = 10
@@ -68,7 +73,14 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 # Of transactions that migrate. Any number will do that nobody else locks in this database.
 _MIGRATION_LOCK = 0x636D73
 
+
+async def _as_it_is(connection: asyncpg.Connection) -> None:
+    """Nobody leaves anything of a session behind: what is set or locked ends with its transaction (which asyncpg rolls
+    back, if it is open still), and whoever listens has a connection of their own."""
+
+
 _POOL = {
+    "reset": _as_it_is,
     "minsize": 1,
     "max_inactive_connection_lifetime": 0,
     # asyncpg's own limits make it plan every statement anew now and then.
@@ -76,6 +88,8 @@ _POOL = {
     "statement_cache_size": 1000,
     "max_cached_statement_lifetime": 0,
 }
+# What each transaction that is under way has locked.
+_locked: WeakKeyDictionary[BaseDBAsyncClient, set[str]] = WeakKeyDictionary()
 _SESSION = {"application_name": "copydesk", "TimeZone": "UTC", "jit": "off"}
 
 
@@ -122,6 +136,26 @@ def reading() -> Iterator[None]:
         yield
     finally:
         connections.reset(token)
+
+
+async def found(model: type[M], sql: str, *params: Any) -> list[M]:
+    """The rows of a model that a statement finds, which gives all its columns; what it gives beside them becomes
+    attributes. For what each write asks: to say it in Tortoise's way takes longer than PostgreSQL takes to answer."""
+    made = []
+    for row in (await get_connection("default").execute_query(sql, list(params)))[1]:
+        made.append(model._init_from_db(**row))
+        for name in row.keys() - model._meta.fields_db_projection_reverse.keys():
+            setattr(made[-1], name, row[name])
+    return made
+
+
+async def lock(statement: str) -> None:
+    """Run a statement that locks something until the transaction ends, unless that was done in it already."""
+    client = get_connection("default")
+    locked = _locked.setdefault(client, set())
+    if statement not in locked or not isinstance(client, TransactionalDBClient):
+        await client.execute_query(statement)
+        locked.add(statement)
 
 
 async def rows(sql: str, *params: Any) -> list[asyncpg.Record]:
@@ -301,6 +335,8 @@ class _Transaction:
             raise
 
     async def __aexit__(self, *error: Any) -> None:
+        if error[0] is not None:  # what a savepoint has locked ends with it
+            _locked.pop(get_connection("default"), None)
         await self._inner.__aexit__(*error)
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tortoise import connections
 
-from cms import slugs
+from cms import database, slugs
 from cms.errors import Invalid
 from cms.keyset import Key, Listing, Spread, Where
 from cms.models import Head, Live
@@ -497,7 +497,7 @@ _SORTS = {"live": "published_at", "head": "updated_at"}
 
 async def _file(table: str, article_id: UUID) -> None:
     # Waits for a change of the tree of sections, and makes the next one wait for this.
-    await _fetch("lock table section in row exclusive mode", [])
+    await database.lock("lock table section in row exclusive mode")
     await _fetch(_FILE.format(table=table, sort=_SORTS[table], condition=f"{table}.article_id = $1"), [article_id])
 
 

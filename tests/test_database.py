@@ -20,11 +20,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tortoise import connections
 
 from cms import database, embedded
 from cms.database import DatabaseUnavailable
 from cms.models import Tag
 from cms.settings import Settings
+from tests.test_listings import statements
 
 SECONDS = 60
 # <linux/prctl.h>
@@ -449,6 +451,7 @@ async def test_a_deadlock_inside_a_transaction_is_its_owners_affair(db: None) ->
 async def test_cancelled_tasks_give_their_connections_back_clean(db: None, database_url: str) -> None:
     async def write(number: int) -> None:
         async with database.transaction():
+            await database.lock("select pg_advisory_xact_lock(1), set_config('work_mem', '1MB', true)")
             await Tag.create(name=str(number), slug=str(number), folded=str(number))
             await asyncio.sleep(0.002)
             raise ZeroDivisionError
@@ -466,8 +469,35 @@ async def test_cancelled_tasks_give_their_connections_back_clean(db: None, datab
 
 
 async def hold(seconds: float) -> None:
+    left = (
+        "select pg_sleep($1), current_setting('work_mem'), (select count(*) from pg_locks where pid = pg_backend_pid() "
+    )
     async with database.transaction() as connection:
-        await connection.execute_query("select pg_sleep($1)", [seconds])
+        found = await connection.execute_query(left + "and locktype = 'advisory')", [seconds])
+    assert tuple(found[1][0])[1:] == ("4MB", 0)
+
+
+async def test_a_lock_is_asked_for_once_in_a_transaction_and_again_where_its_savepoint_was_undone(db: None) -> None:
+    statement = "select pg_advisory_xact_lock(1)"
+    held = "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
+
+    async def count() -> int:
+        return int((await connections.get("default").execute_query(held))[1][0][0])
+
+    async with database.transaction():
+        with statements() as seen:
+            await database.lock(statement)
+            async with database.transaction():
+                await database.lock(statement)
+        assert (seen.count(statement), await count()) == (1, 1)
+    async with database.transaction():
+        with pytest.raises(ZeroDivisionError):
+            async with database.transaction():
+                await database.lock(statement)
+                raise ZeroDivisionError
+        assert await count() == 0
+        await database.lock(statement)
+        assert await count() == 1
 
 
 # Migrations
