@@ -11,10 +11,10 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import body, clock, events, ids, listings, newsroom, paths, references, search, taxonomy
-from cms.database import retrying, transaction
+from cms.database import found, retrying, transaction
 from cms.errors import Conflict, Invalid, Issue, NotFound, TransitionRefused
 from cms.models import Article, ArticleStatus, Content, Head, Live, Revision, Site, SlugKind, User
-from cms.permissions import SYSTEM, Action, Actor, Perspective, query, require
+from cms.permissions import Action, Actor, Perspective, query, require, visible
 
 
 class RelatedSource(StrEnum):
@@ -177,16 +177,18 @@ async def update_editorial(
 
 async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> Article:
     """The story, held until the transaction ends. Raises NotFound (hidden ones too), Conflict for a stale version."""
-    article = await query(actor, Article, Perspective.DRAFT).filter(id=id).select_for_update().first()
-    if article is None:
+    may_see = visible(actor, Article, Perspective.DRAFT)
+    rows = await found(Article, f"select article.* from article where id = $1 and {may_see} for update", id)
+    if not rows:
         raise NotFound("There is no story with that id.")
-    check_version(article, expected_version)
-    return article
+    check_version(rows[0], expected_version)
+    return rows[0]
 
 
 async def newest(id: UUID) -> Head:
     """A story's working copy, with its version, for whoever holds the story."""
-    return await query(SYSTEM, Head, Perspective.DRAFT).get(article_id=id)
+    sql = "select head.*, a.version from head join article a on a.id = head.article_id where head.article_id = $1"
+    return (await found(Head, sql, id))[0]
 
 
 def check_version(article: Article, expected_version: int | None) -> None:
@@ -206,19 +208,15 @@ def refuse_closed(article: Article, verb: str) -> None:
 
 
 async def copy(revision_id: UUID, table: str, **more: Any) -> None:
-    """Copy a revision's content onto the story's row in head or live; more: values for columns that these have more."""
-    columns = [*CONTENT, *more]
-    params: list[Any] = [revision_id]
-    values = list(CONTENT)
-    for value in more.values():
-        params.append(value)
-        values.append(f"${len(params)}")
-    updates = ", ".join(f"{column} = excluded.{column}" for column in (*columns, "revision_id"))
+    """Copy a revision's content onto the story's row in head or live; more: columns that
+    these have beside it, or have another value in."""
+    values = {column: column for column in CONTENT} | {column: f"${i}" for i, column in enumerate(more, 2)}
+    updates = ", ".join(f"{column} = excluded.{column}" for column in (*values, "revision_id"))
     await connections.get("default").execute_query(
-        f"insert into {table} (article_id, revision_id, {', '.join(columns)}) "
-        f"select article_id, id, {', '.join(values)} from revision where id = $1 "
+        f"insert into {table} (article_id, revision_id, {', '.join(values)}) "
+        f"select article_id, id, {', '.join(values.values())} from revision where id = $1 "
         f"on conflict (article_id) do update set {updates}",
-        params,
+        [revision_id, *more.values()],
     )
 
 

@@ -94,29 +94,33 @@ async def watching(things: Things) -> AsyncIterator[Effect]:
 
 
 @asynccontextmanager
-async def watching_story(id: UUID, content: Content | None) -> AsyncIterator[Effect]:
-    """The same for a story, which is to have this content or to be taken down."""
-    await events.lock_public()
-    before = await Live.get_or_none(article_id=id)
-    path = await _path(before)
+async def watching_story(before: Live | None, content: Content | None) -> AsyncIterator[Effect]:
+    """The same for a story that readers see like this, or not, and is to have this content, or to be taken down. before
+    was read under the lock of what is public."""
     things = Things.of(before, content)
     async with watching(things) as effect:
         yield effect
-    after = await Live.get_or_none(article_id=id)
-    toggled = (before is None) != (after is None)
-    told = _told(before) != _told(after)
-    moved: dict[str, Any] = changed_path(path, await _path(after)) if path and after else {"path": path}
-    if toggled:
-        moved["slugs"] = [row[0] for row in await _fetch(_SLUGS, [id])]
-    chain = (await paths.tree()).chain
+    moved = await _moved(before, content)
+    slugs, pointing, sections = (await _fetch(_AROUND, list(things.stories), list(things.sections)))[0]
+    told = _told(before) != _told(content)
     effect.around = {
-        "sections": sorted({str(each.id) for section in things.sections for each in chain(section)}),
+        "sections": sorted(map(str, sections)),
         "tags": sorted(map(str, things.tags)),
         "authors": sorted(map(str, things.authors)),
         "lists": sorted(_ids(effect.before | effect.after, "StoryList")),
-        "pointing": [str(row[0]) for row in await _fetch(_POINTING, [id])] if told or moved.get("moved") else [],
+        "pointing": list(map(str, pointing)) if told or moved.get("moved") else [],
         **moved,
+        **({"slugs": slugs} if (before is None) != (content is None) else {}),
     }
+
+
+async def _moved(before: Content | None, after: Content | None) -> dict[str, Any]:
+    """Where readers saw a story, and whether they see it elsewhere now."""
+    if before is None:
+        return {}
+    tree, site = await paths.tree(), await Site.get()
+    path = paths.article_path(before, tree, site)
+    return changed_path(path, paths.article_path(after, tree, site)) if after is not None else {"path": path}
 
 
 def changed_path(before: str, after: str | None) -> dict[str, Any]:
@@ -129,10 +133,6 @@ def changed_path(before: str, after: str | None) -> dict[str, Any]:
 def _told(content: Content | None) -> str | None:
     """What other stories say of one."""
     return content.headline if content is not None else None
-
-
-async def _path(content: Content | None) -> str | None:
-    return None if content is None else paths.article_path(content, await paths.tree(), await Site.get())
 
 
 def _ids(things: set[str], kind: str) -> list[str]:
@@ -170,7 +170,15 @@ select article_id from (
     union select live.article_id from live join article a using (translation_group) where a.id = any($1)
 ) pointing where article_id <> all($1)
 """
-_SLUGS = "select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug"
+# $1: the story, $2: sections. What is not asked of them costs little.
+_AROUND = f"""
+select array(select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug),
+    array({_POINTING}),
+    array(with recursive above (id, parent_id) as (
+        select id, parent_id from section where id = any($2)
+        union select s.id, s.parent_id from section s join above on s.id = above.parent_id
+    ) select id from above)
+"""
 
 
 async def _fetch(sql: str, *params: Any) -> list[Any]:

@@ -145,6 +145,18 @@ async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -
     await Slug.filter(kind=kind, target_id=target_id, locale=locale, slug=slug).update(public=True)
 
 
+async def make_story_public(article_id: UUID) -> None:
+    """Readers see from now on the slug that a live story has, and those of its tags and authors."""
+    await connections.get("default").execute_query(_MAKE_STORY_PUBLIC, [article_id])
+
+
+_MAKE_STORY_PUBLIC = """
+update slug set public = true where not public
+and target_id = any(array(select unnest(tag_ids || author_ids || article_id) from live where article_id = $1))
+and (target_id <> $1 or (locale, slug) = (select locale, slug from live where article_id = $1))
+"""
+
+
 async def _take(kind: SlugKind, locale: str, slug: str, target_id: UUID) -> bool:
     """Waits for a concurrent transaction that is taking the same one."""
     made, _ = await connections.get("default").execute_query(

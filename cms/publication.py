@@ -8,7 +8,7 @@ from uuid import UUID
 from cms import articles, clock, listings, paths, related, revisions, search, taxonomy, translations
 from cms.checklist import checklist
 from cms.errors import Embargoed, Invalid, Issue
-from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Live, Revision, Slug, SlugKind
+from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Live, Revision
 
 
 async def go_live(
@@ -29,18 +29,12 @@ async def go_live(
         published_at=article.published_at,
         first_published_at=article.first_published_at,
         translation_group=article.translation_group,
+        updated_at=now,
     )
-    await Live.filter(article_id=article.id).update(updated_at=now)
     await listings.file_live(article.id)
     await search.file_live(article.id)
     await related.owe(article.id)
-    await _make_slugs_public(await Live.get(article_id=article.id))
-
-
-async def _make_slugs_public(live: Live) -> None:
-    await paths.make_public(SlugKind.ARTICLE, live.article_id, live.locale, live.slug)
-    terms = [*live.tag_ids, *live.author_ids]
-    await Slug.filter(target_id__in=terms, public=False).update(public=True)
+    await paths.make_story_public(article.id)
 
 
 async def take_down(article: Article, reason: GoneReason, notice: str | None, *, now: datetime | None = None) -> None:

@@ -33,16 +33,16 @@ class Change:
 
 async def seal(revision_id: UUID) -> None:
     """Make a revision immutable, with the names of what it refers to."""
-    revision = await Revision.get(id=revision_id)
-    if revision.sealed_at is not None:
-        return
-    section = await Section.get_or_none(id=revision.section_id) if revision.section_id else None
-    names = {
-        "section": section.name if section else None,
-        "tags": {str(t.id): t.name for t in await Tag.filter(id__in=list(revision.tag_ids))},
-        "authors": {str(a.id): a.name for a in await Author.filter(id__in=list(revision.author_ids))},
-    }
-    await Revision.filter(id=revision_id).update(sealed_at=clock.now(), names=names)
+    await connections.get("default").execute_query(_SEAL, [revision_id, clock.now()])
+
+
+_SEAL = """
+update revision r set sealed_at = $2, names = jsonb_build_object(
+    'section', (select name from section where id = r.section_id),
+    'tags', (select coalesce(jsonb_object_agg(id, name), '{}') from tag where id = any(r.tag_ids)),
+    'authors', (select coalesce(jsonb_object_agg(id, name), '{}') from author where id = any(r.author_ids)))
+where id = $1 and sealed_at is null
+"""
 
 
 @retrying

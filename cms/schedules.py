@@ -15,7 +15,7 @@ from tortoise.exceptions import BaseORMException
 from cms import articles, effects, events, publication, workflow
 from cms.database import retrying, transaction
 from cms.errors import CMSError
-from cms.models import Article, ArticleStatus, Head, Revision
+from cms.models import Article, ArticleStatus, Revision
 from cms.permissions import SYSTEM
 from cms.workflow import Transition, Wish
 
@@ -77,13 +77,12 @@ async def _fire_publish(id: UUID) -> int:
         assert pinned is not None
         publication.check_embargo(article, now)
         await events.lock_public()
-        revision = await Revision.get(id=pinned)
+        revision, story = await Revision.get(id=pinned), await workflow.story_of(article)
         await publication.check(article, revision)
-        async with effects.watching_story(id, revision) as effect:
-            head = await Head.get(article_id=id)
+        async with effects.watching_story(story.live, revision) as effect:
             publication.drop_pending(article)
             await publication.go_live(article, pinned, None, now=now)
-            if head.revision_id == pinned:
+            if story.head.revision_id == pinned:
                 article.status = ArticleStatus.PUBLISHED
         await _fired(article, Transition.PUBLISH, due, now, effect)
         return 1
@@ -98,8 +97,10 @@ async def _fire_unpublish(id: UUID) -> int:
         article = await articles.fetch(SYSTEM, id)
         due = article.unpublish_at
         assert due is not None
-        async with effects.watching_story(id, None) as effect:
-            await workflow.unpublish(SYSTEM, await workflow.story_of(article), Wish(at=now))
+        await events.lock_public()
+        story = await workflow.story_of(article)
+        async with effects.watching_story(story.live, None) as effect:
+            await workflow.unpublish(SYSTEM, story, Wish(at=now))
         await _fired(article, Transition.UNPUBLISH, due, now, effect)
         return 1
 

@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from cms import articles, clock, effects, events, paths, publication, revisions, taxonomy
-from cms.database import retrying, transaction
+from cms.database import found, retrying, transaction
 from cms.errors import CMSError, Forbidden, Invalid, TransitionRefused
-from cms.models import Article, ArticleStatus, CorrectionKind, GoneReason, Head, Live, Revision, SlugKind
+from cms.models import Article, ArticleStatus, CorrectionKind, GoneReason, Head, Live, SlugKind
 from cms.permissions import Action, Actor, may, require
 from cms.settings import settings
 
@@ -159,14 +159,17 @@ async def transition(
         _refuse(actor, story, name)
         effect = None
         if name in _PUBLIC:
-            async with effects.watching_story(id, story.head if name is Transition.PUBLISH else None) as effect:
-                await _EFFECTS[name](actor, story, wish)
+            after = story.head if name is Transition.PUBLISH else None
+            async with effects.watching_story(story.live, after) as effect:
+                head = await _EFFECTS[name](actor, story, wish)
         else:
-            await _EFFECTS[name](actor, story, wish)
+            head = await _EFFECTS[name](actor, story, wish)
         article.version += 1
         await article.save()
         await record(actor, article, name, wish, effect)
-        return await articles.newest(id)
+        head = head or story.head
+        head.version = article.version
+        return head
 
 
 async def allowed(actor: Actor, article: Article) -> list[Transition]:
@@ -181,10 +184,11 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
     require(actor, Action.CORRECT)
     async with transaction():
         article = await articles.fetch(actor, id)
-        live = await Live.get_or_none(article_id=id)
+        await events.lock_public()
+        live = (await story_of(article)).live
         if live is None:
             raise TransitionRefused("Readers do not see the story: only a live story can carry a notice.")
-        async with effects.watching_story(id, live) as effect:
+        async with effects.watching_story(live, live) as effect:
             await publication.correct(article, kind, text, "text")
             await Live.filter(article_id=id).update(updated_at=clock.now())
         await article.save(update_fields=["outdated_at"])
@@ -203,9 +207,15 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
 
 
 async def story_of(article: Article) -> Story:
-    head = await Head.get(article_id=article.id)
-    author = await Revision.filter(id=head.revision_id).values_list("created_by_id", flat=True)
-    return Story(article, head, await Live.get_or_none(article_id=article.id), author[0])  # type: ignore[arg-type]
+    head = (await found(Head, _HEAD, article.id))[0]
+    live = await found(Live, "select * from live where article_id = $1", article.id)
+    return Story(article, head, live[0] if live else None, head.saved_by_id)  # type: ignore[attr-defined]
+
+
+_HEAD = (
+    "select head.*, r.created_by_id as saved_by_id from head join revision r on r.id = head.revision_id "
+    "where head.article_id = $1"
+)
 
 
 def _refuse(actor: Actor, story: Story, name: Transition) -> None:
@@ -325,18 +335,20 @@ async def _trash(actor: Actor, story: Story, wish: Wish) -> None:
     await paths.release(SlugKind.ARTICLE, story.article.id)
 
 
-async def _untrash(actor: Actor, story: Story, wish: Wish) -> None:
+async def _untrash(actor: Actor, story: Story, wish: Wish) -> Head:
     article, head = story.article, story.head
     status = WITHDRAWN if article.status is WITHDRAWN else DRAFT
     article.trashed_at = None
     slug = await paths.claim(SlugKind.ARTICLE, article.id, text=head.slug, explicit=None, locale=head.locale)
     if slug != head.slug:  # taken meanwhile
         content = {column: getattr(head, column) for column in articles.CONTENT} | {"slug": slug}
-        await articles.save_content(actor, article, content, message="The old slug was taken meanwhile.")
+        head = await articles.save_content(actor, article, content, message="The old slug was taken meanwhile.")
     article.status = status  # a withdrawn story needs more than this to come back
+    return head
 
 
-_EFFECTS: dict[Transition, Callable[[Actor, Story, Wish], Awaitable[None]]] = {
+# What each does to the story; its head is given back where it is a new one.
+_EFFECTS: dict[Transition, Callable[[Actor, Story, Wish], Awaitable[Head | None]]] = {
     Transition.SUBMIT: _submit,
     Transition.REQUEST_CHANGES: _request_changes,
     Transition.APPROVE: _approve,
