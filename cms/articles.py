@@ -178,7 +178,7 @@ async def update_editorial(
 async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> Article:
     """The story, held until the transaction ends. Raises NotFound (hidden ones too), Conflict for a stale version."""
     may_see = visible(actor, Article, Perspective.DRAFT)
-    rows = await found(Article, f"select article.* from article where id = $1 and {may_see} for update", id)
+    rows = await found(Article, f"article where id = $1 and {may_see} for update", id)
     if not rows:
         raise NotFound("There is no story with that id.")
     check_version(rows[0], expected_version)
@@ -187,8 +187,8 @@ async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> 
 
 async def newest(id: UUID) -> Head:
     """A story's working copy, with its version, for whoever holds the story."""
-    sql = "select head.*, a.version from head join article a on a.id = head.article_id where head.article_id = $1"
-    return (await found(Head, sql, id))[0]
+    held = "head join article a on a.id = head.article_id where head.article_id = $1"
+    return (await found(Head, held, id, version="a.version"))[0]
 
 
 def check_version(article: Article, expected_version: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from cms import body, clock, ids, slugs
+from cms import body, clock, database, ids, slugs
 from cms.errors import Invalid
 from cms.models import Article, Content, Live, Media, Site, Slug, SlugKind
 
@@ -44,6 +44,7 @@ class Subject:
     article: Article
     content: Content
     media: Mapping[UUID, Media]
+    site: Site
 
     def pictures(self) -> Iterator[tuple[Media, Mapping[str, Any], tuple[str, ...]]]:
         """Each use of a picture: the file, what is said of it there, and the field."""
@@ -63,9 +64,12 @@ Found = list[tuple[str, tuple[str, ...] | None]]
 async def checklist(article: Article, content: Content) -> list[ChecklistItem]:
     """What blocks or warns before this content of the story can be published, in the order of RULES."""
     wanted = {*content.body_media_ids, *([content.lead_media_id] if content.lead_media_id else ())}
-    media = {row.id: row for row in await Media.filter(id__in=list(wanted))} if wanted else {}
-    subject = Subject(article, content, media)
-    levels = levels_of(await Site.get())
+    media = (
+        {row.id: row for row in await database.found(Media, "media where id = any($1)", list(wanted))} if wanted else {}
+    )
+    site = (await database.found(Site, "site"))[0]
+    subject = Subject(article, content, media, site)
+    levels = levels_of(site)
     return [
         ChecklistItem(code, levels[code], message, field)
         for code, rule in RULES.items()
@@ -167,13 +171,13 @@ async def _links(subject: Subject) -> Found:
     told = [f"{what} that readers cannot see."] if dead else []
     told += [
         f"Nothing for readers is found at {address}, to which a link in the body leads."
-        for address in await _dead_addresses(subject.content.body)
+        for address in await _dead_addresses(subject)
     ]
     return [(message, ("body",)) for message in told]
 
 
-async def _dead_addresses(document: Mapping[str, Any]) -> list[str]:
-    typed = await _slugs_of_own_addresses(document)
+async def _dead_addresses(subject: Subject) -> list[str]:
+    typed = _slugs_of_own_addresses(subject)
     if not typed:
         return []
     known = [row async for row in Slug.filter(slug__in=list(typed.values()), public=True)]
@@ -188,11 +192,11 @@ async def _live(article_ids: set[UUID]) -> set[UUID]:
     return {row.article_id async for row in Live.filter(article_id__in=list(article_ids)).only("article_id")}
 
 
-async def _slugs_of_own_addresses(document: Mapping[str, Any]) -> dict[str, str]:
+def _slugs_of_own_addresses(subject: Subject) -> dict[str, str]:
     """The last part of each typed address that is a page of this site; files and the front page are no concern."""
-    url = (await Site.get()).url.rstrip("/")
+    url = subject.site.url.rstrip("/")
     found = {}
-    for address in body.addresses(document):  # type: ignore[arg-type]
+    for address in body.addresses(subject.content.body):  # type: ignore[arg-type]
         path = address.removeprefix(url) if address.startswith(f"{url}/") else address
         if path.startswith("/") and not path.startswith("//"):
             slug = unquote(path.partition("?")[0].partition("#")[0]).rstrip("/").rpartition("/")[2]

@@ -138,13 +138,21 @@ def reading() -> Iterator[None]:
         connections.reset(token)
 
 
-async def found(model: type[M], sql: str, *params: Any) -> list[M]:
-    """The rows of a model that a statement finds, which gives all its columns; what it gives beside them becomes
-    attributes. For what each write asks: to say it in Tortoise's way takes longer than PostgreSQL takes to answer."""
+async def found(model: type[M], rest: str, *params: Any, **more: str) -> list[M]:
+    """The rows of a model's table that a statement finds, rest of which is what follows "from"; more: SQL of what else
+    each row gets, as attributes. For what every write asks: to say it in Tortoise's way takes longer than PostgreSQL
+    takes to answer.
+
+    The columns are named, so that one that a newer release has added does no harm to statements that are prepared.
+    """
+    table = model._meta.db_table
+    columns = [f"{table}.{column}" for column in model._meta.fields_db_projection_reverse]
+    columns += [f"{sql} as {name}" for name, sql in more.items()]
+    sql = f"select {', '.join(columns)} from {rest}"  # noqa: S608
     made = []
     for row in (await get_connection("default").execute_query(sql, list(params)))[1]:
         made.append(model._init_from_db(**row))
-        for name in row.keys() - model._meta.fields_db_projection_reverse.keys():
+        for name in more:
             setattr(made[-1], name, row[name])
     return made
 

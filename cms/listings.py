@@ -168,12 +168,15 @@ async def count_under(actor: Actor, perspective: Perspective, term_ids: Iterable
 
 
 async def file_live(article_id: UUID) -> None:
-    """Write where a live story is listed. Call it whenever its Live row was written; deleting the row deletes these."""
+    """Write where a live story is listed. Call it whenever its Live row was written, holding the lock of what is
+    public, as does whoever changes the tree of sections; deleting the row deletes these."""
     await _file("live", article_id)
 
 
 async def file_head(article_id: UUID) -> None:
-    """The same for a head."""
+    """The same for a head, without that lock."""
+    # Waits for a change of the tree of sections, and makes the next one wait for this.
+    await database.lock("lock table section in row exclusive mode")
     await _file("head", article_id)
 
 
@@ -496,8 +499,6 @@ _SORTS = {"live": "published_at", "head": "updated_at"}
 
 
 async def _file(table: str, article_id: UUID) -> None:
-    # Waits for a change of the tree of sections, and makes the next one wait for this.
-    await database.lock("lock table section in row exclusive mode")
     await _fetch(_FILE.format(table=table, sort=_SORTS[table], condition=f"{table}.article_id = $1"), [article_id])
 
 

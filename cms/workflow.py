@@ -207,15 +207,10 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
 
 
 async def story_of(article: Article) -> Story:
-    head = (await found(Head, _HEAD, article.id))[0]
-    live = await found(Live, "select * from live where article_id = $1", article.id)
+    newest = "head join revision r on r.id = head.revision_id where head.article_id = $1"
+    head = (await found(Head, newest, article.id, saved_by_id="r.created_by_id"))[0]
+    live = await found(Live, "live where article_id = $1", article.id)
     return Story(article, head, live[0] if live else None, head.saved_by_id)  # type: ignore[attr-defined]
-
-
-_HEAD = (
-    "select head.*, r.created_by_id as saved_by_id from head join revision r on r.id = head.revision_id "
-    "where head.article_id = $1"
-)
 
 
 def _refuse(actor: Actor, story: Story, name: Transition) -> None:

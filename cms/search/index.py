@@ -43,7 +43,7 @@ async def file_head(article_id: UUID) -> None:
 
 async def drop_live(article_id: UUID) -> None:
     """Forget a live story, before its Live row is deleted."""
-    await _recount([article_id], {})
+    await _recount([article_id], {}, {})
     await _fetch("delete from live_search where article_id = $1", [article_id])
 
 
@@ -92,8 +92,7 @@ async def rebuild() -> None:
                         spelled.setdefault(word, spelling)
         await _run(_FILLED, table, sort)
     await _fetch("delete from live_word", [])
-    await _recount([], counts)
-    await _spell(spelled)
+    await _recount([], counts, spelled)
     for table, sort in _SORTS.items():
         await _run(_TAKEN, table, sort)
 
@@ -222,11 +221,15 @@ def near(word: str, depth: int = 1) -> list[int]:
 
 _SORTS = {"live": "published_at", "head": "updated_at"}
 # Names are held until the transaction ends, so that whoever changes one comes after, and indexes this story too.
-_NAMES = (
-    "select id, array(select n.name from tag_name n where n.tag_id = t.id order by n.key) || t.name from tag t "
-    "where id = any($1) order by id for share of t",
-    "select id, array[a.name] from author a where id = any($1) order by id for share of a",
+_NAMES = """
+with tags as (
+    select t.id, array(select n.name from tag_name n where n.tag_id = t.id order by n.key) || t.name as names
+    from tag t where t.id = any($1) order by t.id for share of t
+), authors as (
+    select a.id, array[a.name] as names from author a where a.id = any($2) order by a.id for share of a
 )
+select id, names from tags union all select id, names from authors
+"""
 
 
 async def vectors(table: str, ids: Sequence[UUID]) -> dict[UUID, Vector]:
@@ -238,10 +241,8 @@ async def vectors(table: str, ids: Sequence[UUID]) -> dict[UUID, Vector]:
     )
     tag_ids = sorted({id for row in rows for id in row["tag_ids"]})
     author_ids = sorted({id for row in rows for id in row["author_ids"]})
-    names: dict[UUID, list[str]] = {}
-    for sql, wanted in zip(_NAMES, (tag_ids, author_ids), strict=True):
-        if wanted:
-            names |= {row[0]: list(dict.fromkeys(row[1])) for row in await _fetch(sql, [wanted])}
+    named = await _fetch(_NAMES, [tag_ids, author_ids]) if tag_ids or author_ids else []
+    names = {row[0]: list(dict.fromkeys(row[1])) for row in named}
     return {row["article_id"]: await _vector(row, names) for row in rows}
 
 
@@ -319,33 +320,37 @@ async def _run(statements: str, table: str, sort: str) -> None:
 async def _count_words(found: Mapping[UUID, Vector]) -> None:
     """Count these stories' words, which are about to be indexed, instead of those that are."""
     counts = Counter(lexeme for vector in found.values() for lexeme in vector.places)
-    await _recount(list(found), counts)
     spelled: dict[str, str] = {}
     for vector in found.values():
         spelled = vector.spelled | spelled
-    await _spell(spelled)
+    await _recount(list(found), counts, spelled)
 
 
-async def _spell(spelled: Mapping[str, str]) -> None:
-    """Note how words are spelled that were never met before."""
-    rows = await _fetch("select word from live_word where word = any($1) and spelling is null", [list(spelled)])
-    new = [row[0] for row in rows]
-    await _fetch(
-        "update live_word w set spelling = x.spelling, near = x.near::integer[] "
-        "from unnest($1::text[], $2::text[], $3::text[]) x (word, spelling, near) where w.word = x.word",
-        [new, [spelled[word] for word in new], [f"{{{','.join(map(str, near(word)))}}}" for word in new]],
-    )
+async def _recount(ids: Sequence[UUID], counts: Mapping[str, int], spelled: Mapping[str, str]) -> None:
+    """counts: in how many stories each word is, which come in the place of these. spelled: how words are spelled, which
+    is noted of those that were never met before."""
+    rows = await _fetch(_RECOUNT, [list(counts), list(counts.values()), list(ids), list(spelled)])
+    if new := [row[0] for row in rows]:
+        await _fetch(
+            "update live_word w set spelling = x.spelling, near = x.near::integer[] "
+            "from unnest($1::text[], $2::text[], $3::text[]) x (word, spelling, near) where w.word = x.word",
+            [new, [spelled[word] for word in new], [f"{{{','.join(map(str, near(word)))}}}" for word in new]],
+        )
 
 
-async def _recount(ids: Sequence[UUID], counts: Mapping[str, int]) -> None:
-    await _fetch(
-        "insert into live_word (word, stories) select word, sum(n) from ("
-        "select * from unnest($1::text[], $2::integer[]) x (word, n) union all "
-        "select word, -1 from live_search, unnest(tsvector_to_array(vector)) word where article_id = any($3)) x "
-        "group by word having sum(n) <> 0 "
-        "on conflict (word) do update set stories = live_word.stories + excluded.stories",
-        [list(counts), list(counts.values()), list(ids)],
-    )
+# A word that was counted before may have been but the stem of others.
+_RECOUNT = """
+with counted as (
+    insert into live_word (word, stories) select word, sum(n) from (
+        select * from unnest($1::text[], $2::integer[]) x (word, n) union all
+        select word, -1 from live_search, unnest(tsvector_to_array(vector)) word where article_id = any($3)) x
+    group by word having sum(n) <> 0
+    on conflict (word) do update set stories = live_word.stories + excluded.stories
+    returning word, spelling
+)
+select word from counted where spelling is null and word = any($4)
+union select word from live_word where spelling is null and word = any($4)
+"""
 
 
 async def _miscounted() -> list[tuple[str, int, int]]:
