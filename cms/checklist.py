@@ -196,7 +196,7 @@ def _slugs_of_own_addresses(subject: Subject) -> dict[str, str]:
     """The last part of each typed address that is a page of this site; files and the front page are no concern."""
     url = subject.site.url.rstrip("/")
     found = {}
-    for address in body.addresses(subject.content.body):  # type: ignore[arg-type]
+    for address in body.addresses(subject.content.body):
         path = address.removeprefix(url) if address.startswith(f"{url}/") else address
         if path.startswith("/") and not path.startswith("//"):
             slug = unquote(path.partition("?")[0].partition("#")[0]).rstrip("/").rpartition("/")[2]

@@ -143,12 +143,14 @@ async def _refile(table: str, ids: Sequence[UUID]) -> None:
 # ---------------------------------------------------------------- what a story is found by
 
 
-@dataclass(slots=True)
 class _Met:
-    """A word of what stands between spaces, and what it is found by: where their places are noted."""
+    """A word of what stands between spaces, at offset places from its first, and where its places are noted."""
 
-    word: Word
-    found_by: tuple[list[str], ...] = ()
+    __slots__ = ("noted", "offset", "word")
+
+    def __init__(self, word: Word) -> None:
+        self.word, self.offset = word, word.position
+        self.noted: tuple[list[str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -161,37 +163,40 @@ class Vector:
     spelled: dict[str, str] = field(default_factory=dict)
     _met: dict[str, tuple[list[_Met], int]] = field(default_factory=dict)
     _end: int = 1
+    # Of lexemes, and of their places.
     _bytes: int = 0
+    _noted: int = 0
 
     def add(self, runs: Sequence[str], weight: str) -> None:
         """runs: a text, cut at its white space. What comes again is not looked at again."""
-        start, last, met = self._end, self._end - 2, self._met
+        met, start, last, noted = self._met, self._end, self._end - 2, self._noted
         for run in runs:
             if run not in met:
-                found, places = words_of(run)
-                met[run] = [_Met(word) for word in found], places
-            for each in met[run][0]:
-                number = start + each.word.position
-                last = max(last, number)
-                if number > MAX_POSITION or self._bytes > MAX_BYTES:
-                    self._end = last + 2
+                found, width = words_of(run)
+                met[run] = [_Met(word) for word in found], width
+            found_here, width = met[run]
+            for each in found_here:
+                number = start + each.offset
+                if number > last:
+                    last = number
+                if number > MAX_POSITION or self._bytes + noted > MAX_BYTES:
+                    self._end, self._noted = last + 2, noted
                     return
-                if not each.found_by:
-                    each.found_by = self._found_by(each.word, run)
                 place = f"{number}{weight}"
-                for known in each.found_by:
-                    if len(known) < MAX_POSITIONS:
-                        known.append(place)
-                        self._bytes += len(place) + 1
-            start += met[run][1]
-        self._end = last + 2  # so that no phrase goes across
+                for places in each.noted or self._begin(each, run):
+                    if len(places) < MAX_POSITIONS:
+                        places.append(place)
+                        noted += len(place) + 1
+            start += width
+        self._end, self._noted = last + 2, noted  # so that no phrase goes across
 
-    def _found_by(self, word: Word, run: str) -> tuple[list[str], ...]:
-        lexeme = word.text
+    def _begin(self, met: _Met, run: str) -> tuple[list[str], ...]:
+        word, lexeme = met.word, met.word.text
         if lexeme not in self.spelled and _is_suggested(word):
             self.spelled[lexeme] = run[word.start : word.end].lower()
         own, stem = self._places_of(lexeme), self.stems.get(lexeme)
-        return (own, self._places_of(stem)) if stem and stem != lexeme else (own,)
+        met.noted = (own, self._places_of(stem)) if stem and stem != lexeme else (own,)
+        return met.noted
 
     def _places_of(self, lexeme: str) -> list[str]:
         if lexeme not in self.places:
@@ -255,8 +260,8 @@ async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Ve
         (row["text"], "D"),
     ]
     cut = [(text.split(), weight) for text, weight in texts if text]
-    met = {word for run in set().union(*(runs for runs, _ in cut)) for word in words_of(run)[0]}
-    plain = {word.text for word in met if not (word.is_dense or word.is_symbol)}
+    every = set().union(*(runs for runs, _ in cut))
+    plain = {word.text for run in every for word in words_of(run)[0] if not (word.is_dense or word.is_symbol)}
     vector = Vector(await stems(row["locale"], plain))
     for runs, weight in cut:
         vector.add(runs, weight)
