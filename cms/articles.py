@@ -13,7 +13,7 @@ from tortoise import connections
 from cms import body, clock, events, ids, listings, newsroom, paths, references, search, taxonomy
 from cms.database import found, retrying, transaction
 from cms.errors import Conflict, Invalid, Issue, NotFound, TransitionRefused
-from cms.models import Article, ArticleStatus, Content, Head, Live, Revision, Site, SlugKind, User
+from cms.models import Article, ArticleStatus, Content, Head, Live, Revision, SlugKind, User
 from cms.permissions import Action, Actor, Perspective, query, require, visible
 
 
@@ -50,7 +50,7 @@ async def create(
     async with transaction():
         if origin_key is not None and (made := await _made_before(actor, origin_key)):
             return made
-        site = await Site.get()
+        site = await paths.site()
         now = clock.now()
         article = Article(
             id=ids.new(),

@@ -301,12 +301,12 @@ class _Before:
     async def of(cls, event: Event) -> _Before | None:
         effect = event.effect or {}
         if event.type == "site.updated" and "locale" in effect:
-            site = await Site.get()
+            site = await paths.site()
             site.locale = effect["locale"]
             return cls(None, "", await paths.tree(), site)
         path = effect.get("path")
         section = await Section.get_or_none(id=event.subject_id) if event.type == "section.updated" else None
-        return cls(section, path, await paths.tree(), await Site.get()) if section is not None and path else None
+        return cls(section, path, await paths.tree(), await paths.site()) if section is not None and path else None
 
     async def paths(self, type: str, ids: Sequence[UUID]) -> dict[UUID, str]:
         if type == "Section" and self.section is not None:
@@ -375,7 +375,7 @@ async def _rows(seen: dict[Thing, _Seen]) -> AsyncIterator[tuple[Thing, Model]]:
             for row in rows:
                 yield (type, row.pk), row
     if ("Site", None) in seen:
-        yield ("Site", None), await Site.get()
+        yield ("Site", None), await paths.site()
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +390,7 @@ class _Paths:
         for kind, model in ((SlugKind.ARTICLE, Live), (SlugKind.TAG, Tag), (SlugKind.AUTHOR, Author)):
             if wanted := [rule.target_id for rule in rules if rule.kind is kind]:
                 found |= {row.pk: row for row in await model.filter(**{f"{model._meta.pk_attr}__in": wanted})}
-        return cls(await paths.tree(), await Site.get(), found)
+        return cls(await paths.tree(), await paths.site(), found)
 
     def path(self, row: Model | None) -> str | None:
         if isinstance(row, Live):

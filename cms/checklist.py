@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from cms import body, clock, database, ids, slugs
+from cms import body, clock, database, ids, paths, slugs
 from cms.errors import Invalid
 from cms.models import Article, Content, Live, Media, Site, Slug, SlugKind
 
@@ -67,7 +67,7 @@ async def checklist(article: Article, content: Content) -> list[ChecklistItem]:
     media = (
         {row.id: row for row in await database.found(Media, "media where id = any($1)", list(wanted))} if wanted else {}
     )
-    site = (await database.found(Site, "site"))[0]
+    site = await paths.site()
     subject = Subject(article, content, media, site)
     levels = levels_of(site)
     return [
@@ -207,8 +207,7 @@ def _slugs_of_own_addresses(subject: Subject) -> dict[str, str]:
 
 async def _slug(subject: Subject) -> Found:
     content, slug = subject.content, subject.content.slug
-    kept = Slug.filter(kind=SlugKind.ARTICLE, locale=content.locale, slug=slug, target_id=subject.article.id)
-    if await kept.exists() and slugs.check_slug(slug) is None:
+    if slugs.check_slug(slug) is None and await paths.has(SlugKind.ARTICLE, subject.article.id, content.locale, slug):
         return []
     return [(f"The slug “{slug}” is taken, or cannot be used; choose another.", ("slug",))]
 

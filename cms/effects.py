@@ -28,7 +28,7 @@ from uuid import UUID
 from tortoise import connections
 
 from cms import events, paths
-from cms.models import Author, Content, Live, Media, Site, Slug, StoryList, Tag
+from cms.models import Author, Content, Live, Media, Slug, StoryList, Tag
 from cms.permissions import PUBLIC, Perspective, visible
 
 
@@ -118,7 +118,7 @@ async def _moved(before: Content | None, after: Content | None) -> dict[str, Any
     """Where readers saw a story, and whether they see it elsewhere now."""
     if before is None:
         return {}
-    tree, site = await paths.tree(), await Site.get()
+    tree, site = await paths.tree(), await paths.site()
     path = paths.article_path(before, tree, site)
     return changed_path(path, paths.article_path(after, tree, site)) if after is not None else {"path": path}
 

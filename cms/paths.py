@@ -14,6 +14,7 @@ from tortoise import connections
 from tortoise.expressions import Q
 
 from cms import clock, ids, slugs
+from cms.database import found
 from cms.errors import Conflict, Invalid
 from cms.models import Content, Section, Site, Slug, SlugKind
 
@@ -73,19 +74,24 @@ class Tree:
 
     def chain(self, section_id: UUID) -> list[Section]:
         """From the root to this section."""
-        found: list[Section] = []
+        below: list[Section] = []
         section = self.by_id.get(section_id)
         while section is not None:
-            found.append(section)
+            below.append(section)
             section = self.by_id.get(section.parent_id) if section.parent_id else None
-        return found[::-1]
+        return below[::-1]
 
     def path(self, section: Section) -> str:
         return "".join(f"/{each.slug}" for each in self.chain(section.id))
 
 
 async def tree() -> Tree:
-    return Tree.of(await Section.all())
+    return Tree.of(await found(Section, "section"))
+
+
+async def site() -> Site:
+    """The row about the site: where its front page stands, and which locale is left out of paths."""
+    return (await found(Site, "site"))[0]
 
 
 def article_path(content: Content, tree: Tree, site: Site) -> str:
@@ -140,6 +146,12 @@ async def release_all(kind: SlugKind, target_id: UUID, *, heir: UUID | None = No
     await (owned.update(target_id=heir) if heir is not None else owned.delete())
 
 
+async def has(kind: SlugKind, target_id: UUID, locale: str, slug: str) -> bool:
+    """Whether target_id has reserved this slug."""
+    which = "slug where kind = $1 and locale = $2 and slug = $3 and target_id = $4"
+    return bool(await found(Slug, which, kind.value, locale, slug, target_id))
+
+
 async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -> None:
     """Readers see this slug from now on."""
     await Slug.filter(kind=kind, target_id=target_id, locale=locale, slug=slug).update(public=True)
@@ -164,7 +176,7 @@ async def _take(kind: SlugKind, locale: str, slug: str, target_id: UUID) -> bool
         "values ($1, $2, $3, $4, $5, false, $6) on conflict (kind, locale, slug) do nothing returning true",
         [ids.new(), kind.value, locale, slug, target_id, clock.now()],
     )
-    return made == 1 or await Slug.exists(kind=kind, locale=locale, slug=slug, target_id=target_id)
+    return made == 1 or await has(kind, target_id, locale, slug)
 
 
 def _numbered(base: str) -> Iterator[str]:
@@ -178,16 +190,15 @@ async def _taken(kind: SlugKind, locale: str, wanted: list[str], target_id: UUID
     theirs = Q(kind=kind, locale=locale) & ~Q(target_id=target_id)
     if kind in _RIVALS:
         theirs |= Q(kind=_RIVALS[kind])
-    found = {row.slug async for row in Slug.filter(theirs, slug__in=wanted)}
-    return found | ({*RESERVED, *(await Site.get()).locales} if kind in _RIVALS else set())
+    taken = {row.slug async for row in Slug.filter(theirs, slug__in=wanted)}
+    return taken | ({*RESERVED, *(await site()).locales} if kind in _RIVALS else set())
 
 
 async def _collision(kind: SlugKind, slug: str) -> str | None:
     """Why this slug cannot stand where it would: our own routes, locales, and stories and sections of one name."""
     if kind not in _RIVALS:
         return None
-    site = await Site.get()
-    if slug in RESERVED or slug in site.locales:
+    if slug in RESERVED or slug in (await site()).locales:
         return f"“{slug}” is the start of another path of the site; choose another slug."
     if kind is SlugKind.ARTICLE and await Slug.exists(kind=SlugKind.SECTION, slug=slug):
         return f"“{slug}” is or was the slug of a section; choose another."

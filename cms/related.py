@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +26,13 @@ from cms.permissions import SYSTEM, Action, Actor, Perspective, query, require
 # More than a page shows: some will not be live when it is read.
 KEPT = 30
 BATCH = 50
+AFTER = timedelta(milliseconds=300)
 
 
 async def owe(article_id: UUID) -> None:
-    """A story was published, in the transaction that this runs in: what it is like will be found."""
-    await jobs.enqueue(jobs.RELATE, {"article": str(article_id)})
+    """A story was published, in the transaction that this runs in: what it is like will be found, once who published it
+    has the answer."""
+    await jobs.enqueue(jobs.RELATE, {"article": str(article_id)}, after=AFTER)
 
 
 async def relate(payload: Mapping[str, Any]) -> None:

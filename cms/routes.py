@@ -41,7 +41,7 @@ async def route(actor: Actor, perspective: Perspective, path: str) -> Route | No
     parts = _parts(path)
     if parts is None:
         return None
-    site = await Site.get()
+    site = await paths.site()
     if parts[0] in ("tag", "author"):
         return await _term(actor, perspective, parts) if len(parts) == 2 else None
     given = "/" + "/".join(parts)

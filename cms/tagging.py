@@ -16,7 +16,7 @@ from cms import articles, effects, events, ids, listings, paths, search, slugs, 
 from cms.database import retrying, transaction
 from cms.effects import Effect, Things
 from cms.errors import Conflict, Invalid, NotFound
-from cms.models import Event, Head, Live, Site, Slug, SlugKind, Tag, TagKind, TagMerge, TagName
+from cms.models import Event, Head, Live, Slug, SlugKind, Tag, TagKind, TagMerge, TagName
 from cms.permissions import Action, Actor, Perspective, query, require
 from cms.references import CURRENT
 
@@ -236,7 +236,7 @@ async def _record(actor: Actor, type: str, into: Tag, effect: Effect, made: TagM
     told = effect.json(slugs=[slug for tag in made.tags for slug in tag["slugs"]])
     await events.record(actor, type, subject_id=into.id, public=public, effect=told, name=into.name, **detail)
     tags = [str(into.id), *(tag["id"] for tag in made.tags)]
-    tree, site = await paths.tree(), await Site.get()
+    tree, site = await paths.tree(), await paths.site()
     for story in await Live.filter(article_id__in=[row[0] for row in rewritten]):
         about = {"path": paths.article_path(story, tree, site), "tags": tags}
         await events.record(

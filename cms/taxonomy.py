@@ -13,7 +13,7 @@ from cms import effects, events, ids, listings, paths, references, search, slugs
 from cms.database import retrying, transaction
 from cms.effects import Things
 from cms.errors import Conflict, Invalid, Issue, NotFound
-from cms.models import Author, AuthorKind, Live, Section, Site, SlugKind, Tag, TagKind, TagName
+from cms.models import Author, AuthorKind, Live, Section, SlugKind, Tag, TagKind, TagName
 from cms.permissions import Action, Actor, require
 
 T = TypeVar("T", Section, Tag, Author)
@@ -353,7 +353,7 @@ async def delete_section(actor: Actor, id: UUID, *, reassign_to: UUID | None = N
 
 
 async def _localized(names: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    site, found = await Site.get(), dict[str, str]()
+    site, found = await paths.site(), dict[str, str]()
     for i, each in enumerate(names):
         locale = each["locale"]
         if locale not in site.locales or locale == site.locale or locale in found:
@@ -547,7 +547,7 @@ async def _reassign(actor: Actor, kind: str, id: UUID, name: str, to: UUID | Non
     if to == id or await references.missing(kind, [to]):
         raise Invalid.field("reassignToId", "not_found", f"There is no other {kind} with that id.")
     await listings.lock()
-    tree, site = await paths.tree(), await Site.get()
+    tree, site = await paths.tree(), await paths.site()
     live, changed = await references.replace(kind, id, to)
     await listings.refile(changed)
     if kind == "author":

@@ -147,7 +147,8 @@ async def transition(
 ) -> Head:
     """Take a story from one status to the next, in one transaction: the rights, the table, the effect, the event.
 
-    Raises Forbidden, NotFound, Conflict (stale version), TransitionRefused, Embargoed or Invalid, and changes nothing.
+    The head that is given back has its story at hand. Raises Forbidden, NotFound, Conflict (stale version),
+    TransitionRefused, Embargoed or Invalid, and changes nothing.
     """
     require(actor, Action[name])
     wish = wish or Wish()
@@ -168,7 +169,7 @@ async def transition(
         await article.save()
         await record(actor, article, name, wish, effect)
         head = head or story.head
-        head.version = article.version
+        head.version, head.story = article.version, article
         return head
 
 

@@ -55,7 +55,7 @@ class Context:
         return [row for row in rows if row.article_id not in trashed]
 
     async def site(self) -> Site:
-        return await self._only_once("site", Site.get)
+        return await self._only_once("site", paths.site)
 
     async def tree(self) -> paths.Tree:
         return await self._only_once("tree", paths.tree)

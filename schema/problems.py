@@ -11,6 +11,7 @@ from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.types.field import StrawberryField
 
 from cms.errors import CMSError
+from cms.models import Head
 from schema.context import Context
 
 
@@ -56,9 +57,12 @@ class _Fresh(FieldExtension):
     ) -> Any:
         info.context.forget()
         try:
-            return await next_(source, info, **kwargs)
+            done = await next_(source, info, **kwargs)
         finally:
             info.context.forget()
+        if isinstance(done, Head) and done.story is not None:
+            info.context.loaders.remember([done.story])
+        return done
 
 
 def mutation(description: str) -> Any:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID
 
-from cms import clock, listings, routes
+from cms import clock, listings, paths, routes
 from cms.feeds.stories import Entry, entries, on_site
 from cms.keyset import Paging
 from cms.models import Article, Author, Event, Section, Site, Tag
@@ -62,7 +62,7 @@ def feed_url(path: str, format: str) -> str:
 async def channel(path: str) -> Channel | routes.Redirect | None:
     """The feed of what stands at a path of the site: "" or the path of a section, tag or author. A locale in front, as
     in /fr or /fr/tag/x, leaves stories in it. A Redirect where it stands elsewhere now, None where nothing does."""
-    site = await Site.get()
+    site = await paths.site()
     first, _, rest = path.strip("/").partition("/")
     locale, inner = (first, f"/{rest}" if rest else "") if first in site.locales else (None, path.rstrip("/"))
     prefix = f"/{locale}" if locale else ""

@@ -26,7 +26,7 @@ async def ninjs(article_id: UUID) -> bytes | None:
     """None for what readers never saw."""
     found = await entries([article_id])
     if found:
-        return orjson.dumps(_item(found[0], await Site.get()))
+        return orjson.dumps(_item(found[0], await paths.site()))
     gone = await Article.get_or_none(id=article_id, gone_at__isnull=False)
     if gone is None or gone.gone_at is None:
         return None

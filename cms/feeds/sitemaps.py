@@ -13,7 +13,7 @@ from tortoise import connections
 from cms import clock, listings, paths
 from cms.feeds.stories import instant, on_site
 from cms.feeds.xml import add, printed, root
-from cms.models import Author, Live, Site, Tag
+from cms.models import Author, Live, Tag
 from cms.permissions import PUBLIC, Perspective, query, visible
 from cms.settings import settings
 
@@ -54,7 +54,7 @@ async def stories_sitemap(number: int) -> bytes | None:
         f"select {_COLUMNS} from live join ({page}) p using (article_id) where {_SHOWN} order by article_id",
         (number - 1) * PAGE,
     )
-    site, tree = await Site.get(), await paths.tree()
+    site, tree = await paths.site(), await paths.tree()
     document = root("urlset", {None: _SITEMAP})
     for locale, section_id, slug, updated_at, *_ in rows:
         url = add(document, "url")
@@ -69,7 +69,7 @@ async def news_sitemap() -> bytes:
         f"order by published_at desc, article_id desc limit {MOST_NEWS}",
         clock.now() - NEWS_FOR,
     )
-    site, tree = await Site.get(), await paths.tree()
+    site, tree = await paths.site(), await paths.tree()
     document = root("urlset", {None: _SITEMAP, "news": _NEWS})
     for locale, section_id, slug, _, published_at, headline in rows:
         url = add(document, "url")
@@ -85,7 +85,7 @@ async def news_sitemap() -> bytes:
 
 async def terms_sitemap() -> bytes:
     """The pages of sections, tags and authors."""
-    site, tree = await Site.get(), await paths.tree()
+    site, tree = await paths.site(), await paths.tree()
     found = [tree.path(section) for section in tree.by_id.values()]
     tags = await query(PUBLIC, Tag, Perspective.PUBLISHED).order_by("id").limit(2 * PAGE)
     authors = await query(PUBLIC, Author, Perspective.PUBLISHED).order_by("id").limit(2 * PAGE)

@@ -73,7 +73,7 @@ async def entries(article_ids: Sequence[UUID]) -> list[Entry]:
     """Those of these stories that are live, in this order."""
     found = {row.article_id: row for row in await _rows(Live, "article_id", article_ids)}
     stories = [found[id] for id in article_ids if id in found]
-    site, tree = await Site.get(), await paths.tree()
+    site, tree = await paths.site(), await paths.tree()
     authors = await _by_id(Author, [id for story in stories for id in story.author_ids])
     tags = await _by_id(Tag, [id for story in stories for id in story.tag_ids])
     files = await _by_id(Media, [id for story in stories for id in (story.lead_media_id, *story.body_media_ids) if id])

@@ -14,7 +14,7 @@ from tortoise.expressions import Q
 from cms import articles, clock, newsroom, paths, slugs, taxonomy, workflow
 from cms.database import transaction
 from cms.importers.page import Page, import_key
-from cms.models import Article, ArticleStatus, Author, AuthorKind, Head, Section, Site, User
+from cms.models import Article, ArticleStatus, Author, AuthorKind, Head, Section, User
 from cms.permissions import Actor, Perspective, query
 from cms.workflow import Transition
 
@@ -92,14 +92,14 @@ async def _result(article_id: UUID, is_new: bool, unclear: list[str]) -> Importe
     article, head = await Article.get(id=article_id), await Head.get(article_id=article_id)
     if article.trashed_at is not None:
         unclear.append("The story is in the trash.")
-    path = paths.article_path(head, await paths.tree(), await Site.get())
+    path = paths.article_path(head, await paths.tree(), await paths.site())
     return Imported(head, path, article.status, is_new, tuple(unclear))
 
 
 async def _name_site(actor: Actor, page: Page, unclear: list[str]) -> None:
     if not page.site_name:
         unclear.append("The site kept its name, since the page shows none.")
-    elif page.site_name != (await Site.get()).name:
+    elif page.site_name != (await paths.site()).name:
         await newsroom.update_site(actor, {"name": page.site_name})
 
 
@@ -112,7 +112,7 @@ async def _source_date(page: Page, unclear: list[str]) -> datetime | None:
     """Noon: of all hours the one that is on the same day for most readers."""
     if page.date is None:
         return None
-    zone = ZoneInfo((await Site.get()).time_zone)
+    zone = ZoneInfo((await paths.site()).time_zone)
     if page.date > clock.now().astimezone(zone).date():
         unclear.append(f"The page's date, {page.date.isoformat()}, lies in the future; it was not taken.")
         return None

@@ -198,6 +198,7 @@ class Head(Content):
 
     revision_id: UUID
     version: int  # of the story, where permissions.query read the row
+    story: Article | None = None  # where it was read, or written, together with the head
 
     class Meta:
         table = "head"
