@@ -113,18 +113,17 @@ class Feed:
         """On our own connection: those of the pool may all be busy."""
         async with self._looking:
             wanted = set(self._wanted)
+            missing = wanted.union(range(max(1, self._number - LOOKED_AT_AGAIN + 1), self._number)) - self._seen
             rows = await connection.fetch(
-                "select * from event where (place > $1 or number > $2 or number = any($3)) and number <> all($4) "
-                "order by number",
+                "select * from event where place > $1 or number > $2 or number = any($3) order by number",
                 self._place,
-                self._number - LOOKED_AT_AGAIN,
-                list(wanted),
-                list(self._seen),
+                self._number,
+                list(missing),
                 timeout=LOOK_SECONDS,
             )
             self._wanted -= wanted
-            if rows:
-                self._tell([Event._init_from_db(**row) for row in rows])
+            if new := [Event._init_from_db(**row) for row in rows if row["number"] not in self._seen]:
+                self._tell(new)
 
     def _tell(self, events: Sequence[Event]) -> None:
         self._number = max(self._number, events[-1].number)
