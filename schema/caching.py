@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import sha256
 
 import brotli  # type: ignore[import-untyped]
 
@@ -37,7 +37,8 @@ def key_headers(keys: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def etag(body: bytes) -> bytes:
-    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+    # SHA-256 because processors have it built in: a fourth of the time of what is fast without.
+    return b'"%s"' % sha256(body).hexdigest()[:24].encode()
 
 
 def etag_of_encoded(etag: bytes, encoding: bytes) -> bytes:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -41,8 +42,9 @@ _JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8"
 _PARAMETERS = frozenset(("query", "documentId", "variables", "operationName", "extensions"))
 _GRAPHQL = b"application/graphql-response+json"
 _AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type", _GRAPHQL)
-# Questions that are known by their bytes, so that a hit reads no JSON: how many, and of how many bytes each at most.
-_MOST_QUESTIONS, _SHORT = 8_192, 4_096
+# Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most, and what the
+# newest of them may take, with what each costs besides.
+_SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 8 * 1024**2, 1_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
 
@@ -68,6 +70,27 @@ class Asked:
         return self.operation.number, self.packed, encoding, self.seconds
 
 
+class _Questions:
+    """What was asked lately, by its bytes: the newest, and those before them that were asked again."""
+
+    def __init__(self) -> None:
+        self._newest: dict[bytes, Asked] = {}
+        self._older: dict[bytes, Asked] = {}
+        self._bytes = 0
+
+    def get(self, question: bytes) -> Asked | None:
+        found = self._newest.get(question)
+        if found is None and (found := self._older.get(question)) is not None:
+            self.put(question, found)
+        return found
+
+    def put(self, question: bytes, asked: Asked) -> None:
+        self._bytes += len(question) + _OVERHEAD
+        if self._bytes > _MOST_OF_NEWEST:
+            self._older, self._newest, self._bytes = self._newest, {}, 0
+        self._newest[question] = asked
+
+
 class Front:
     """ASGI middleware before the whole application. headers: those that every answer bears; cors: and those for pages
     of an origin."""
@@ -85,7 +108,7 @@ class Front:
         told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
         self._head: Head = tuple((name.lower().encode(), value.encode()) for name, value in told)
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
-        self._questions: dict[str, dict[bytes, Asked]] = {"GET": {}, "POST": {}}
+        self._questions = {"GET": _Questions(), "POST": _Questions()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
@@ -141,9 +164,7 @@ class Front:
         if asked is None or asked.turn != trusted.turn():
             asked = _of(orjson.loads(question) if method == "POST" else _params(question), self._seconds)
             if asked is not None and len(question) <= _SHORT:
-                if len(known) >= _MOST_QUESTIONS:
-                    known.clear()
-                known[question] = asked
+                known.put(question, asked)
         return asked
 
     # ------------------------------------------------------------ the answer
@@ -271,7 +292,7 @@ def _of(params: Any, seconds: int) -> Asked | None:
     if operation.plans.is_hopeless:
         return None
     packed = trimmed(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)) if variables else b""
-    return Asked(operation, text, name or None, variables, packed, seconds, trusted.turn())
+    return Asked(operation, intern(text), name or None, variables, packed, seconds, trusted.turn())
 
 
 def _only_persists(extensions: Any) -> bool:

@@ -27,6 +27,12 @@ from schema.plan.selection import Getter, is_pure, to_json
 _MOST = 20_000
 # Bytes of cards, with what they cost besides.
 _MOST_OF_CARDS = 16 * 1024**2
+# Places of documents that may have cards: of documents that are not asked for any more, nobody else tells.
+_MOST_PLACES = 2_000
+# So many readings in a row found all cards that they looked for: the next one counts on it.
+_STREAK = 16
+# Stories that were shown once at one place of a document, as numbers: the second time a card may be worth its making.
+_MOST_SEEN = 50_000
 # What one place of a document has printed.
 _PRINTED = 4_096
 # Fields whose values are what asyncpg makes of their columns.
@@ -37,10 +43,10 @@ _PLAIN = {
 
 
 class Card(NamedTuple):
-    """A story as it stands in a list of one document, printed; of what, as of which turn (schema.plan.keys), and until
-    when at most."""
+    """A story as it stands at one place of a document, printed, or None for one that is not live; of what, as of which
+    turn (schema.plan.keys), and until when at most."""
 
-    json: orjson.Fragment
+    json: orjson.Fragment | None
     turn: int
     keys: bytes
     tags: str
@@ -49,11 +55,17 @@ class Card(NamedTuple):
 
 
 class Cards:
-    """The cards of one place of a document, by the ids of stories. is_known: most that were shown last were here."""
+    """The cards of one place of a document, by the ids of stories. is_known: most that are shown are here."""
 
     def __init__(self) -> None:
         self.kept: dict[UUID, Card] = {}
         self.is_known = False
+        self._streak = 0
+
+    def note(self, found_all: bool) -> None:
+        """Whether a reading that shows few found all of them: one that was wrong costs a statement more."""
+        self._streak = self._streak + 1 if found_all else 0
+        self.is_known = self._streak >= _STREAK
 
 
 class Entities:
@@ -65,6 +77,7 @@ class Entities:
         self.kept: dict[Source, dict[Any, Any]] = {}
         self.cards: dict[Source, Cards] = {}
         self._weight = 0
+        self._seen: set[int] = set()
         self.turn = object()  # another one whenever something was dropped
         self._slugs: dict[UUID, str] = {}
 
@@ -80,6 +93,26 @@ class Entities:
     def keeps(self, source: Source, row: Any) -> bool:
         """Whether this very row is kept."""
         return self.kept.get(source, {}).get(row.id) is row
+
+    def cards_of(self, source: Source) -> Cards | None:
+        """None for who asks for the first time, and may never come again."""
+        found = self.cards.get(source)
+        if found is None:
+            if len(self.cards) >= _MOST_PLACES:
+                self.cards.clear()
+                self._weight = 0
+            self.cards[source] = Cards()
+        return found
+
+    def was_seen(self, source: Source, id: UUID) -> bool:
+        """Whether this was asked of the story before, not too long ago."""
+        number, seen = hash((source, id)), self._seen
+        if number in seen:
+            return True
+        if len(seen) >= _MOST_SEEN:
+            seen.clear()
+        seen.add(number)
+        return False
 
     def keep_card(self, source: Source, id: UUID, card: Card) -> None:
         old = self.cards[source].kept.get(id) if source in self.cards else None

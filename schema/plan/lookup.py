@@ -15,6 +15,8 @@ from schema.plan.stories import Stories
 _MOST_TOGETHER = 32
 
 Key = tuple[str, str]
+# And whether related stories are among them.
+_Rows = tuple[list[Any], bool]
 
 
 class BySlug(Source):
@@ -23,10 +25,12 @@ class BySlug(Source):
     is_marked = True
 
     def __init__(self, stories: Stories) -> None:
-        self._stories = stories
-        self._sql = ""
+        stories.is_alone = True
+        self._stories, self._related = stories, stories.related
+        self._carded = self._related is not None and self._related.are_carded
+        self._sql: dict[bool, str] = {}
         self._reading: asyncio.Task[None] | None = None
-        self._waiting: list[tuple[Key, asyncio.Future[list[Any]]]] = []
+        self._waiting: list[tuple[Key, bool, asyncio.Future[_Rows]]] = []
 
     def is_direct(self, reading: Reading) -> bool:
         return True
@@ -34,11 +38,20 @@ class BySlug(Source):
     async def load(self, keys: list[Key], reading: Reading) -> Mapping[Key, Any]:
         found = {}
         for key in keys:
-            for row in self._stories.take(reading.marked(await self._rows(key)), reading):
+            rows, brings = await self._rows(key, self._brings(reading))
+            rows = reading.marked(rows)
+            for row in self._stories.take(rows, reading) if brings else rows:
                 found[key] = row
         return found
 
-    async def _rows(self, key: Key) -> list[Any]:
+    def _brings(self, reading: Reading) -> bool:
+        """Whether the related stories come along; else their cards are known."""
+        if self._related is None or not self._carded:
+            return self._related is not None
+        cards = reading.entities.cards.get(self._related)
+        return cards is None or not cards.is_known
+
+    async def _rows(self, key: Key, brings: bool) -> _Rows:
         """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for the
         next one, which begins after: what was committed before is seen."""
         loop = asyncio.get_running_loop()
@@ -46,21 +59,22 @@ class BySlug(Source):
             self._waiting = []  # a loop that was closed has left them behind
             self._reading = loop.create_task(self._read())
             self._reading.add_done_callback(self._ended)
-        future: asyncio.Future[list[Any]] = loop.create_future()
-        self._waiting.append((key, future))
+        future: asyncio.Future[_Rows] = loop.create_future()
+        self._waiting.append((key, brings, future))
         return await future
 
     async def _read(self) -> None:
         """For as long as somebody waits."""
         while self._waiting:
             await asyncio.sleep(0)  # who has asked by now is here then
-            self._waiting = [each for each in self._waiting if not each[1].done()]  # the others have hung up
+            self._waiting = [each for each in self._waiting if not each[-1].done()]  # the others have hung up
             together = self._waiting[:_MOST_TOGETHER]
-            found = await self._fetch([key for key, _ in together]) if together else []
+            brings = any(each[1] for each in together)
+            found = await self._fetch([each[0] for each in together], brings) if together else []
             del self._waiting[: len(together)]
-            for (_, future), rows in zip(together, found, strict=True):
+            for (_, _, future), rows in zip(together, found, strict=True):
                 if not future.done():
-                    future.set_result(rows)
+                    future.set_result((rows, brings))
         self._reading = None
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
@@ -69,19 +83,20 @@ class BySlug(Source):
             return
         self._reading, waiting, self._waiting = None, self._waiting, []
         error = ConnectionError("broken off") if reading.cancelled() else reading.exception()
-        for _, future in waiting:
+        for _, _, future in waiting:
             if not future.done():
                 future.set_exception(error or ConnectionError("broken off"))
 
-    async def _fetch(self, keys: Sequence[Key]) -> list[list[Any]]:
-        """The rows for each key: of its story, if there is one, and of all related ones."""
+    async def _fetch(self, keys: Sequence[Key], brings: bool) -> list[list[Any]]:
+        """The rows for each key: of its story, if there is one, and of all related ones if these come along."""
         stories = self._stories
-        self._sql = self._sql or stories.statement(
-            f"select {stories.sql('a')}, u.n from unnest($1::text[], $2::text[]) with ordinality u (locale, slug, n) "
-            "join live a on a.locale = u.locale and a.slug = u.slug",
-            beside=1,
-        )
-        rows = await database.rows(self._sql, [key[0] for key in keys], [key[1] for key in keys])
+        if brings not in self._sql:
+            sql = (
+                f"select {stories.sql('a')}, u.n from unnest($1::text[], $2::text[]) with ordinality "
+                "u (locale, slug, n) join live a on a.locale = u.locale and a.slug = u.slug"
+            )
+            self._sql[brings] = stories.statement(sql, beside=1) if brings else sql
+        rows = await database.rows(self._sql[brings], [key[0] for key in keys], [key[1] for key in keys])
         if len(keys) == 1:
             return [rows]
         place, own = len(stories.columns), [row for row in rows if row[0] is not None]

@@ -13,7 +13,7 @@ from cms import listings
 from cms.keyset import Listing, Page, Paging
 from cms.permissions import PUBLIC, Perspective
 from schema.listings import order_of, plain
-from schema.plan.entities import AUTHORS, TAGS, TREE, Cards
+from schema.plan.entities import AUTHORS, TAGS, TREE
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, together
 from schema.plan.stories import ID, Stories
@@ -115,14 +115,12 @@ class Pages(Source):
         return found
 
     def shows(self, reading: Reading) -> _Shows:
-        """What the pages of this reading are made of. Who asks for the first time may never come again."""
+        """What the pages of this reading are made of."""
         if not self.are_carded or self.stories is None:
             return _Shows.ROWS
         found: _Shows | None = reading.memory.get(self.stories)
         if found is None:
-            cards = reading.entities.cards.get(self.stories)
-            if cards is None:
-                reading.entities.cards[self.stories] = Cards()
+            cards = reading.entities.cards_of(self.stories)
             found = _Shows.ROWS if cards is None else _Shows.KNOWN_CARDS if cards.is_known else _Shows.CARDS
             reading.memory[self.stories] = found
         return found

@@ -27,7 +27,6 @@ _ALL = ("", None)
 _KINDS = ("article", "tag", "author", "media", "list")
 # More rounds than the deepest document has levels.
 _ROUNDS = 40
-_NOTHING: Mapping[Any, Any] = {}
 
 
 class Source:
@@ -91,9 +90,9 @@ class Reading:
                 pass
         return [self.get(source, key) for key in keys]
 
-    def known(self, source: Source) -> Mapping[Any, Any]:
-        """What was fetched of a source by now, None for what is not there."""
-        return self._had.get(source, _NOTHING)
+    def had(self, source: Source) -> Mapping[Any, Any] | None:
+        """What was fetched of a source by now, if anything was; None for what is not there."""
+        return self._had.get(source)
 
     def once(self, place: Any, id: UUID | None, build: Callable[[Any, Reading], Any], row: Any) -> Any:
         """What is built of the row, or of the list, with this id at one place of the document; once, if nothing was

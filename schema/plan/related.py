@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from cms.articles import RelatedSource
 from cms.likeness import Like, Why
 from cms.models import Live
 from schema.articles import MAX_RELATED
-from schema.plan.entities import AUTHORS, TAGS, TREE
+from schema.plan.entities import AUTHORS, TAGS, TREE, Card, Cards
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, plain, together
 from schema.plan.stories import ID, SPARE, Stories
@@ -67,7 +67,8 @@ def _near(story: Live, likes: Sequence[Like]) -> _Likes:
 
 
 _FOUND = _Found()
-# What one post is made of: the row of its story, and where it stands in what was found; None for a curated one.
+# What one post is made of: the row or the card of its story, and where it stands in what was found; None for a curated
+# one.
 _Post = tuple[Any, _Likes | None, int]
 _SOME = _Likes()
 
@@ -79,23 +80,30 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     stories = _stories(c, asked, parent)
     inner = c.object("RelatedPost", asked.sets, stories)
     posts_of, near = of_all(inner), None
+    says_why = any(each.name in ("score", "reason") for each in c.fields("RelatedPost", asked.sets))
     if parent is not None:
         near = parent.bring(stories, arguments(None).get("first", 3) if is_pure(arguments) else 3)  # type: ignore[arg-type]
-    says_why = any(each.name in ("score", "reason") for each in c.fields("RelatedPost", asked.sets))
+        stories.are_carded = c.is_constant(asked.sets) and not says_why
 
     def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
         first = arguments(reading).get("first", 3)
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
-        live = reading.known(stories)
+        came = reading.had(stories)
+        live = _Cards(stories, reading) if came is None and stories.are_carded else came or {}
         picks = [_picks(row[place], None if near is None else row[near], first, live) for row in rows]
         known = [each for each in picks if each is not None]
         if len(known) < len(picks) or (says_why and any(found for _, found in known)):
             return [one(row, first, reading) for row in rows]
-        picked, others = (
-            posts([each[which] for each in known], likes, live, reading) for which, likes in ((0, None), (1, _SOME))
-        )
-        return [[*[picked[id] for id in ids], *[others[id] for id in more]] for ids, more in known]
+        if came is not None and scope.is_alone and stories.are_carded:
+            looked_at = chain.from_iterable(chain.from_iterable(known))
+            absent = (id for row in rows for id in (*row[place], *(row[near] or ())) if came.get(id, row) is None)
+            stories.learn([*looked_at, *absent], reading)
+        picked = posts([ids for ids, _ in known], None, live, reading)
+        if not any(found for _, found in known):
+            return [[picked[id] for id in ids] for ids, _ in known]
+        others = posts([found for _, found in known], _SOME, live, reading)
+        return [[*[picked[id] for id in ids], *[others[id] for id in found]] for ids, found in known]
 
     def posts(
         lists: list[list[UUID]], likes: _Likes | None, live: Mapping[UUID, Any], reading: Reading
@@ -115,16 +123,32 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     return together(get)
 
 
+class _Cards(dict[UUID, Any]):
+    """The cards of related stories that did not come along."""
+
+    def __init__(self, stories: Stories, reading: Reading) -> None:
+        self._stories, self._entities = stories, reading.entities
+
+    def __missing__(self, id: UUID) -> Card | None:
+        found = self._entities.card(self._stories, id)
+        if found is None:  # then all of them are read, and come along for a while
+            self._entities.cards.setdefault(self._stories, Cards()).note(False)
+            raise KeyError(id)
+        card = self[id] = found if found.json is not None else None
+        return card
+
+
 def _picks(
     ids: Sequence[UUID], near: Sequence[UUID] | None, first: int, live: Mapping[UUID, Any]
 ) -> tuple[list[UUID], list[UUID]] | None:
     """The first live ones that editors picked, and those that were found to fill up with; None where that is not known
     from what came along."""
     try:
-        picked = [id for id in ids if live[id] is not None]
-        if len(picked) >= first:
-            return picked[:first], []
-        found = [id for id in near or () if live[id] is not None and id not in ids][: first - len(picked)]
+        picked = list(islice((id for id in ids if live[id] is not None), first))
+        if len(picked) == first:
+            return picked, []
+        others = (id for id in near or () if id not in ids and live[id] is not None)
+        found = list(islice(others, first - len(picked)))
     except KeyError:
         return None
     return (picked, found) if len(picked) + len(found) == first else None
@@ -153,7 +177,11 @@ def _live(likes: _Likes, picked: Sequence[UUID], count: int, stories: Stories, r
 
 @field("RelatedPost", "article")
 def _article(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    return together(lambda posts, reading: scope.build_all([post[0] for post in posts], reading))
+    def get(posts: Sequence[_Post], reading: Reading) -> list[Any]:
+        rows = [post[0] for post in posts]
+        return scope.show(rows, reading) if rows and type(rows[0]) is Card else scope.build_all(rows, reading)
+
+    return together(get)
 
 
 def _source(post: _Post, reading: Reading) -> str:

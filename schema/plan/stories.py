@@ -3,7 +3,7 @@ page shows in the same statement."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -83,7 +83,8 @@ class Stories(Source):
 
     related is what is selected of the related stories of the first of its relatedPosts: those come along in one
     statement, their columns in the same places: what editors picked, and of what the machine found the first where
-    they picked fewer than wished.
+    they picked fewer than wished. are_carded: related ones may be shown as cards, and need not come along where these
+    are known. is_alone: one story for each reading.
     """
 
     is_marked = True
@@ -98,6 +99,7 @@ class Stories(Source):
         self.is_related = parent is not None
         self.related: Stories | None = None
         self.wished = 0
+        self.is_alone = self.are_carded = False
         self._build = c.object("Article", sets, self)
         self._build_all = of_all(self._build)
 
@@ -107,6 +109,7 @@ class Stories(Source):
         made = cls.__new__(cls)
         made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
         made.related, made.wished = None, 0
+        made.is_alone = made.are_carded = False
         return made
 
     def build(self, row: Any, reading: Reading) -> Any:
@@ -124,18 +127,36 @@ class Stories(Source):
             card = entities.card(self, row[ID])
             if card is None:
                 missing += 1
-                card = self._card(row[ID], reading)
+                card = self.card(row[ID], reading)
             if card is not None:
                 found.append(card)
         if self in entities.cards:
             entities.cards[self].is_known = missing <= len(rows) / 2
-        reading.cards += found
-        for card in found:
+        return self.show(found, reading)
+
+    def show(self, cards: Sequence[Card], reading: Reading) -> list[Any]:
+        """What these cards say."""
+        reading.cards += cards
+        for card in cards:
             if card.ends_at is not None:
                 reading.end(card.ends_at)
-        return [card.json for card in found]
+        return [card.json for card in cards]
 
-    def _card(self, id: UUID, reading: Reading) -> Card | None:
+    def learn(self, ids: Iterable[UUID], reading: Reading) -> None:
+        """Make a card of the first of these, all of which were fetched, that has none and was shown before. Of one:
+        those who show what nobody shows again should hardly pay for it."""
+        entities = reading.entities
+        cards = entities.cards_of(self)
+        if cards is None:
+            return
+        missing = [id for id in ids if entities.card(self, id) is None]
+        cards.note(not missing)
+        again = [id for id in missing if entities.was_seen(self, id)]
+        if again and self.card(again[0], reading) is None and reading.get(self, again[0]) is None:
+            entities.keep_card(self, again[0], Card(None, reading.turn, again[0].bytes, "", None, _OVERHEAD))
+
+    def card(self, id: UUID, reading: Reading) -> Card | None:
+        """A new one, if nothing is missing for it."""
         row, gaps = reading.get(self, id), reading.gaps
         if row is None:
             return None
