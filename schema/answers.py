@@ -19,8 +19,11 @@ from schema.plan.keys import NAMES, PUBLIC, STORIES, of_list
 
 # Of what a key costs in memory; of what an answer costs besides its bytes.
 _OVERHEAD = 400
+# How much of the room is for what was asked for again.
+_AGAIN = 0.8
 NEVER = float("inf")
 
+Key = tuple[object, ...]
 
 Head = tuple[tuple[bytes, bytes], ...]
 
@@ -60,50 +63,95 @@ def changed_by(event: Event) -> set[bytes] | None:
     return found
 
 
+class Shelf:
+    """Answers up to a number of bytes. The first to go are those that were asked for once, and those that were not
+    asked for again for longest: readers ask for much that nobody asks for again ("segmented LRU", Karedla, Love and
+    Wherry, 1994).
+
+    They are kept as plain tuples of bytes and numbers, which the garbage collector need not look at.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.bytes = 0
+        self._most, self._most_again = most, most * _AGAIN
+        self._bytes_again = 0
+        self._once: OrderedDict[Key, tuple[Any, ...]] = OrderedDict()
+        self._again: OrderedDict[Key, tuple[Any, ...]] = OrderedDict()
+
+    def get(self, key: Key) -> Answer | None:
+        """It was asked for."""
+        kept = self._again.get(key)
+        if kept is not None:
+            self._again.move_to_end(key)
+            return Answer._make(kept)
+        kept = self._once.pop(key, None)
+        if kept is None:
+            return None
+        found = Answer._make(kept)
+        self._again[key] = kept
+        self._bytes_again += _weight(found)
+        while self._bytes_again > self._most_again:
+            old, answer = self._again.popitem(last=False)
+            self._bytes_again -= _weight(Answer._make(answer))
+            self._once[old] = answer
+        return found
+
+    def put(self, key: Key, answer: Answer) -> None:
+        """A new one, or what the one that is there has become."""
+        weight, is_again = _weight(answer), key in self._again
+        self.drop(key)
+        (self._again if is_again else self._once)[key] = tuple(answer)
+        self._bytes_again += weight * is_again
+        self.bytes += weight
+        while self.bytes > self._most:
+            self.drop(next(iter(self._once or self._again)))
+
+    def drop(self, key: Key) -> None:
+        old = self._once.pop(key, None)
+        if old is None and (old := self._again.pop(key, None)) is not None:
+            self._bytes_again -= _weight(Answer._make(old))
+        if old is not None:
+            self.bytes -= _weight(Answer._make(old))
+
+    def clear(self) -> None:
+        self._once.clear()
+        self._again.clear()
+        self.bytes = self._bytes_again = 0
+
+
 class Answers:
-    """Up to so many bytes of answers, those that were asked for last. Listens to the feed of public events."""
+    """The answers that are kept, up to so many bytes. Listens to the feed of public events."""
 
     def __init__(self, most: int) -> None:
         self.changes = Changes()
         self.entities = Entities(self.changes)
-        self.bytes = 0
         self.is_open = False
         self.keeps = most > 0
-        self._most = most
-        # As plain tuples of bytes and numbers, which the garbage collector need not look at.
-        self._kept: OrderedDict[tuple[object, ...], tuple[Any, ...]] = OrderedDict()
+        self.shelf = Shelf(most)
 
     @property
     def turn(self) -> int:
         return self.changes.turn
 
-    def get(self, key: tuple[object, ...]) -> Answer | None:
+    def get(self, key: Key) -> Answer | None:
         """The answer under this key, if it still stands."""
-        kept = self._kept.get(key)
-        if kept is None:
+        found = self.shelf.get(key)
+        if found is None:
             return None
-        found = Answer._make(kept)
         if found.turn != self.turn:
             if not self.changes.spare(found.turn, found.keys):
-                self._drop(key)
+                self.shelf.drop(key)
                 return None
             found = found._replace(turn=self.turn)
-            self._kept[key] = tuple(found)
+            self.shelf.put(key, found)
         if found.ends_at != NEVER and found.ends_at <= clock.now().timestamp():
-            self._drop(key)
+            self.shelf.drop(key)
             return None
-        self._kept.move_to_end(key)
         return found
 
-    def put(self, key: tuple[object, ...], answer: Answer) -> None:
-        if not self.is_open or not self.changes.spare(answer.turn, answer.keys):
-            return
-        self._drop(key)
-        self._kept[key] = tuple(answer)
-        self.bytes += _weight(answer)
-        while self.bytes > self._most:
-            old, _ = next(iter(self._kept.items()))
-            self._drop(old)
+    def put(self, key: Key, answer: Answer) -> None:
+        if self.is_open and self.changes.spare(answer.turn, answer.keys):
+            self.shelf.put(key, answer)
 
     # ------------------------------------------------------------ what happens
 
@@ -130,16 +178,8 @@ class Answers:
 
     def clear(self) -> None:
         self.changes.note_all()
-        self._kept.clear()
-        self.bytes = 0
+        self.shelf.clear()
         self.entities.clear()
-
-    # ------------------------------------------------------------ small rules
-
-    def _drop(self, key: tuple[object, ...]) -> None:
-        old = self._kept.pop(key, None)
-        if old is not None:
-            self.bytes -= _weight(Answer._make(old))
 
 
 def _weight(answer: Answer) -> int:

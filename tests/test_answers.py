@@ -11,6 +11,8 @@ from uuid import UUID
 import brotli
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cms import accounts, articles, clock, ids, live, media, newsroom, taxonomy, workflow
 from cms.models import ArticleStatus, Role, TokenScope
@@ -18,7 +20,7 @@ from cms.permissions import PUBLIC, SYSTEM
 from cms.settings import Settings
 from cms.workflow import Transition
 from schema import caching, delivery, front
-from schema.answers import Answer, Answers
+from schema.answers import Answer, Answers, Shelf
 from schema.execution import prepared
 from schema.plan import Entities, entities, lookup, to_json
 from tests.clients import client
@@ -277,11 +279,11 @@ async def test_where_stories_cannot_be_read_together_each_is_read_alone(
     await get(reader, ARTICLE, slug="nobody")
     tried = []
 
-    async def broken(self: lookup.BySlug, keys: list[lookup.Key], brings: bool) -> None:
+    async def broken(self: lookup.Together, keys: list[lookup.Key]) -> None:
         tried.extend(keys)
         raise TimeoutError
 
-    monkeypatch.setattr(lookup.BySlug, "_fetch", broken)
+    monkeypatch.setattr(lookup.Together, "fetch", broken)
     answers = await asyncio.gather(
         *(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": name}}) for name in names)
     )
@@ -423,7 +425,7 @@ async def test_an_article_shows_all_that_changed_in_its_related_stories_though_t
         (years_pass, b"Later", b"A harbour"),
     ):
         for _ in range(6):  # every page is made again of stories that were printed before
-            delivery.answers()._kept.clear()  # type: ignore[union-attr]
+            delivery.answers().shelf.clear()  # type: ignore[union-attr]
             with statements() as seen:
                 before = await read()
         joins = [each for each in seen if "join live a" in each]
@@ -667,9 +669,59 @@ def test_answers_are_bounded_by_bytes_and_those_asked_for_last_stay() -> None:
     for number in range(100):
         answers.put((number,), _answer(9_600, turn=answers.turn))
         answers.get((0,))
-        assert answers.bytes <= 100_000
+        assert answers.shelf.bytes <= 100_000
     kept = [number for number in range(100) if answers.get((number,)) is not None]
     assert kept == [0, *range(91, 100)]
+
+
+def test_what_was_asked_for_again_stays_while_others_are_asked_for_once() -> None:
+    answers = Answers(100_000)
+    answers.restored()
+    for number in range(6):
+        answers.put((number,), _answer(9_600, turn=answers.turn))
+    for number in (0, 2, 4, 0):
+        assert answers.get((number,)) is not None
+    for number in range(100, 200):
+        answers.put((number,), _answer(9_600, turn=answers.turn))
+    assert [number for number in range(200) if answers.get((number,)) is not None] == [0, 2, 4, *range(193, 200)]
+
+
+def test_of_what_was_asked_for_again_the_oldest_goes_when_there_is_too_much_of_it() -> None:
+    answers = Answers(100_000)
+    answers.restored()
+    for number in range(10):
+        answers.put((number,), _answer(9_600, turn=answers.turn))
+        assert answers.get((number,)) is not None
+    for number in (0, 3):
+        assert answers.get((number,)) is not None
+    answers.put(("new",), _answer(9_600, turn=answers.turn))
+    answers.put(("newer",), _answer(9_600, turn=answers.turn))
+    gone = [number for number in range(10) if answers.get((number,)) is None]
+    assert gone == [1, 2]
+    assert answers.shelf.bytes == 100_000
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["get", "put", "drop"]), st.integers(0, 12), st.integers(0, 30_000)), max_size=60
+    )
+)
+def test_what_is_kept_is_counted_to_the_byte(steps: list[tuple[str, int, int]]) -> None:
+    shelf, newest = Shelf(100_000), {}
+    for what, number, size in steps:
+        if what == "put":
+            newest[number] = size
+            shelf.put((number,), _answer(size))
+        elif what == "drop":
+            shelf.drop((number,))
+        elif (found := shelf.get((number,))) is not None:
+            assert len(found.body) == newest[number]
+        assert shelf.bytes <= 100_000
+    left = [found for number in range(13) if (found := shelf.get((number,))) is not None]
+    assert shelf.bytes == sum(len(found.body) + 400 for found in left)
+    for number in range(13):
+        shelf.drop((number,))
+    assert (shelf.bytes, shelf._bytes_again) == (0, 0)
 
 
 def test_an_answer_is_dropped_by_its_own_keys_alone() -> None:

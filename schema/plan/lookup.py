@@ -6,17 +6,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from cms import database
 from schema.plan.reading import Reading, Source
 from schema.plan.stories import Stories
 
-# Stories in one statement, of which one is under way at a time for each place of a document: the busier, the larger.
+# Stories in one statement, of which one is under way at a time: the busier, the larger.
 _MOST_TOGETHER = 32
 
 Key = tuple[str, str]
-# And whether related stories are among them.
-_Rows = tuple[list[Any], bool]
 
 
 class BySlug(Source):
@@ -28,9 +27,7 @@ class BySlug(Source):
         stories.is_alone = True
         self._stories, self._related = stories, stories.related
         self._carded = self._related is not None and self._related.are_carded
-        self._sql: dict[bool, str] = {}
-        self._reading: asyncio.Task[None] | None = None
-        self._waiting: list[tuple[Key, bool, asyncio.Future[_Rows]]] = []
+        self._together: dict[bool, Together] = {}
 
     def is_direct(self, reading: Reading) -> bool:
         return True
@@ -38,20 +35,51 @@ class BySlug(Source):
     async def load(self, keys: list[Key], reading: Reading) -> Mapping[Key, Any]:
         found = {}
         for key in keys:
-            rows, brings = await self._rows(key, self._brings(reading))
-            rows = reading.marked(rows)
+            brings = self._brings(reading)
+            rows = reading.marked(await self._statement(brings).rows(key))
             for row in self._stories.take(rows, reading) if brings else rows:
                 found[key] = row
         return found
 
     def _brings(self, reading: Reading) -> bool:
         """Whether the related stories come along; else their cards are known."""
-        if self._related is None or not self._carded:
+        if not self._carded:
             return self._related is not None
-        cards = reading.entities.cards.get(self._related)
+        cards = reading.entities.cards.get(self._related)  # type: ignore[arg-type]
         return cards is None or not cards.is_known
 
-    async def _rows(self, key: Key, brings: bool) -> _Rows:
+    def _statement(self, brings: bool) -> Together:
+        found = self._together.get(brings)
+        if found is None:
+            stories = self._stories
+            sql = (
+                f"select {stories.sql('a')}, u.n from unnest($1::text[], $2::text[]) with ordinality "
+                "u (locale, slug, n) join live a on a.locale = u.locale and a.slug = u.slug"
+            )
+            sql = stories.statement(sql, beside=1) if brings else sql
+            found = self._together[brings] = Together.of(sql, len(stories.columns))
+        return found
+
+
+class Together:
+    """Those who ask for stories by one statement, of whatever documents: it takes locales and slugs, and its column at
+    this place is the number of its story among them."""
+
+    _all: WeakValueDictionary[str, Together] = WeakValueDictionary()
+
+    def __init__(self, sql: str, place: int) -> None:
+        self._sql, self._place = sql, place
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: list[tuple[Key, asyncio.Future[list[Any]]]] = []
+
+    @classmethod
+    def of(cls, sql: str, place: int) -> Together:
+        found = cls._all.get(sql)
+        if found is None:
+            found = cls._all[sql] = cls(sql, place)
+        return found
+
+    async def rows(self, key: Key) -> list[Any]:
         """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for the
         next one, which begins after: what was committed before is seen."""
         loop = asyncio.get_running_loop()
@@ -59,22 +87,21 @@ class BySlug(Source):
             self._waiting = []  # a loop that was closed has left them behind
             self._reading = loop.create_task(self._read())
             self._reading.add_done_callback(self._ended)
-        future: asyncio.Future[_Rows] = loop.create_future()
-        self._waiting.append((key, brings, future))
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        self._waiting.append((key, future))
         return await future
 
     async def _read(self) -> None:
         """For as long as somebody waits."""
         while self._waiting:
             await asyncio.sleep(0)  # who has asked by now is here then
-            self._waiting = [each for each in self._waiting if not each[-1].done()]  # the others have hung up
+            self._waiting = [each for each in self._waiting if not each[1].done()]  # the others have hung up
             together = self._waiting[:_MOST_TOGETHER]
-            brings = any(each[1] for each in together)
-            found = await self._fetch([each[0] for each in together], brings) if together else []
+            found = await self.fetch([key for key, _ in together]) if together else []
             del self._waiting[: len(together)]
-            for (_, _, future), rows in zip(together, found, strict=True):
+            for (_, future), rows in zip(together, found, strict=True):
                 if not future.done():
-                    future.set_result((rows, brings))
+                    future.set_result(rows)
         self._reading = None
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
@@ -83,25 +110,18 @@ class BySlug(Source):
             return
         self._reading, waiting, self._waiting = None, self._waiting, []
         error = ConnectionError("broken off") if reading.cancelled() else reading.exception()
-        for _, _, future in waiting:
+        for _, future in waiting:
             if not future.done():
                 future.set_exception(error or ConnectionError("broken off"))
 
-    async def _fetch(self, keys: Sequence[Key], brings: bool) -> list[list[Any]]:
-        """The rows for each key: of its story, if there is one, and of all related ones if these come along."""
-        stories = self._stories
-        if brings not in self._sql:
-            sql = (
-                f"select {stories.sql('a')}, u.n from unnest($1::text[], $2::text[]) with ordinality "
-                "u (locale, slug, n) join live a on a.locale = u.locale and a.slug = u.slug"
-            )
-            self._sql[brings] = stories.statement(sql, beside=1) if brings else sql
-        rows = await database.rows(self._sql[brings], [key[0] for key in keys], [key[1] for key in keys])
+    async def fetch(self, keys: Sequence[Key]) -> list[list[Any]]:
+        """The rows for each key: of its story, if there is one, and of all related ones."""
+        rows = await database.rows(self._sql, [key[0] for key in keys], [key[1] for key in keys])
         if len(keys) == 1:
             return [rows]
-        place, own = len(stories.columns), [row for row in rows if row[0] is not None]
+        own = [row for row in rows if row[0] is not None]
         found: list[list[Any]] = [[] for _ in keys]
         for row in own:
-            found[row[place] - 1].append(row)
+            found[row[self._place] - 1].append(row)
         related = rows[len(own) :]
         return [[*each, *related] for each in found]
