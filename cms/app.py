@@ -58,7 +58,7 @@ def _seldom_collecting() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 1, 1_000)
+    gc.set_threshold(1_000, 1, 5_000)
     try:
         yield
     finally:
