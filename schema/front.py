@@ -44,7 +44,7 @@ _GRAPHQL = b"application/graphql-response+json"
 _AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type", _GRAPHQL)
 # Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most, and what the
 # newest of them may take, with what each costs besides.
-_SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 8 * 1024**2, 1_000
+_SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 4 * 1024**2, 1_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
 

@@ -31,8 +31,8 @@ _MOST_OF_CARDS = 16 * 1024**2
 _MOST_PLACES = 2_000
 # So many readings in a row found all cards that they looked for: the next one counts on it.
 _STREAK = 16
-# Stories that were shown once at one place of a document, as numbers: the second time a card may be worth its making.
-_MOST_SEEN = 50_000
+# So many cards are made at a place before any of them need have been of use.
+_CREDIT = 200
 # What one place of a document has printed.
 _PRINTED = 4_096
 # Fields whose values are what asyncpg makes of their columns.
@@ -61,11 +61,17 @@ class Cards:
         self.kept: dict[UUID, Card] = {}
         self.is_known = False
         self._streak = 0
+        self._credit = _CREDIT
 
-    def note(self, found_all: bool) -> None:
-        """Whether a reading that shows few found all of them: one that was wrong costs a statement more."""
-        self._streak = self._streak + 1 if found_all else 0
+    def note(self, found: int, missing: int) -> bool:
+        """What a reading that shows few had here and had not: where it counts on them and errs, that costs a statement
+        more. Whether one that is missing is worth making: as long as those that were made are of use."""
+        self._streak = 0 if missing else self._streak + 1
         self.is_known = self._streak >= _STREAK
+        self._credit = min(self._credit + found, _CREDIT) - bool(missing)
+        is_worth = self._credit >= 0
+        self._credit = max(self._credit, 0)
+        return is_worth
 
 
 class Entities:
@@ -77,7 +83,6 @@ class Entities:
         self.kept: dict[Source, dict[Any, Any]] = {}
         self.cards: dict[Source, Cards] = {}
         self._weight = 0
-        self._seen: set[int] = set()
         self.turn = object()  # another one whenever something was dropped
         self._slugs: dict[UUID, str] = {}
 
@@ -103,16 +108,6 @@ class Entities:
                 self._weight = 0
             self.cards[source] = Cards()
         return found
-
-    def was_seen(self, source: Source, id: UUID) -> bool:
-        """Whether this was asked of the story before, not too long ago."""
-        number, seen = hash((source, id)), self._seen
-        if number in seen:
-            return True
-        if len(seen) >= _MOST_SEEN:
-            seen.clear()
-        seen.add(number)
-        return False
 
     def keep_card(self, source: Source, id: UUID, card: Card) -> None:
         old = self.cards[source].kept.get(id) if source in self.cards else None

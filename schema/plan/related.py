@@ -132,7 +132,7 @@ class _Cards(dict[UUID, Any]):
     def __missing__(self, id: UUID) -> Card | None:
         found = self._entities.card(self._stories, id)
         if found is None:  # then all of them are read, and come along for a while
-            self._entities.cards.setdefault(self._stories, Cards()).note(False)
+            self._entities.cards.setdefault(self._stories, Cards()).note(0, 1)
             raise KeyError(id)
         card = self[id] = found if found.json is not None else None
         return card

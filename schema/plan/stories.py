@@ -3,7 +3,7 @@ page shows in the same statement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -142,18 +142,20 @@ class Stories(Source):
                 reading.end(card.ends_at)
         return [card.json for card in cards]
 
-    def learn(self, ids: Iterable[UUID], reading: Reading) -> None:
-        """Make a card of the first of these, all of which were fetched, that has none and was shown before. Of one:
-        those who show what nobody shows again should hardly pay for it."""
+    def learn(self, ids: Collection[UUID], reading: Reading) -> None:
+        """Make a card of the first of these, all of which were fetched, that has none: of one, so that those who show
+        what nobody shows again hardly pay for it."""
         entities = reading.entities
         cards = entities.cards_of(self)
         if cards is None:
             return
         missing = [id for id in ids if entities.card(self, id) is None]
-        cards.note(not missing)
-        again = [id for id in missing if entities.was_seen(self, id)]
-        if again and self.card(again[0], reading) is None and reading.get(self, again[0]) is None:
-            entities.keep_card(self, again[0], Card(None, reading.turn, again[0].bytes, "", None, _OVERHEAD))
+        is_worth = cards.note(len(ids) - len(missing), len(missing))
+        if not missing or not is_worth:
+            return
+        id = missing[0]
+        if self.card(id, reading) is None and reading.get(self, id) is None:
+            entities.keep_card(self, id, Card(None, reading.turn, id.bytes, "", None, _OVERHEAD))
 
     def card(self, id: UUID, reading: Reading) -> Card | None:
         """A new one, if nothing is missing for it."""

@@ -2,7 +2,8 @@
 
 python -m tests.benchmarks [--stories N] [--seconds S] [--rounds N] [--keep DIRECTORY]
 
-(a) constant bytes   what uvicorn sends of answers that are there already; and with the head that ours bear
+(a) constant bytes   what uvicorn sends of answers that are there already; and with the head that ours bear, to
+                     requests that say the same as those to Copydesk
 (b) SQL by hand      one hand-written statement over join tables that PostgreSQL prints as JSON, sent as it is
 Strawberry, PostGraphile   the same site as one would write it with these, on the same tables (relational.py)
 cold                 Copydesk that keeps no answers: every request is read from the database; and without its tags,
@@ -30,8 +31,8 @@ from tests.benchmarks.shapes import Shape, shapes
 
 # Whom beside whom, and how many times as many requests at least: of the front page, an article, a tag archive.
 DEMANDS = (
-    ("post", "headed", (0.8, 0.8, 0.8)),
-    ("get", "headed", (0.8, 0.8, 0.8)),
+    ("post", "headed post", (0.8, 0.8, 0.8)),
+    ("get", "headed get", (0.8, 0.8, 0.8)),
     ("304", "get", (1.0, 1.0, 1.0)),
     ("cold", "by hand", (3.0, 1.5, 5.0)),
     ("cold", "postgraphile", (4.0, 3.0, 5.0)),
@@ -52,7 +53,7 @@ def main() -> None:
         asked = shapes(wish.stories)
         ports = served(stack, url)
         answers = constant(stack, url, ports["post"], [shape.posts()[0] for shape in asked])
-        ports |= {"bare": answers, "headed": answers}
+        ports |= dict.fromkeys(("bare", "headed post", "headed get"), answers)
         print(asyncio.run(conditions(url, f"{wish.stories:,} stories")))
         print(f"16 connections, the best of {wish.rounds} rounds of {wish.seconds:g} s each\n", flush=True)
         found = [_row(shape, number, ports, url, wish) for number, shape in enumerate(asked)]

@@ -23,7 +23,8 @@ from tests.benchmarks.shapes import Shape, plain
 HOT, KEPT_BYTES = 200, 200 * 1024**2
 COLUMNS = {
     "bare": "(a) constant bytes",
-    "headed": "(a) with our headers",
+    "headed post": "(a) with our headers, POST",
+    "headed get": "(a) with our headers, GET",
     "by hand": "(b) SQL by hand",
     "strawberry": "Strawberry + Tortoise",
     "postgraphile": "PostGraphile",
@@ -80,7 +81,8 @@ def wishes(shape: Shape, number: int, ports: Ports) -> dict[str, list[Wish]]:
     hot = replace(shape, slugs=shape.slugs[:HOT])
     differing = {
         "bare": [Wish(f"/bare/{number}")],
-        "headed": [Wish(f"/headed/{number}")],
+        "headed post": [replace(each, path=f"/headed/{number}") for each in hot.posts()],
+        "headed get": [replace(each, path=each.path.replace("/graphql", f"/headed/{number}")) for each in hot.gets()],
         "by hand": shape.by_hand(),
         "postgraphile": shape.peer_posts(),
         "post": hot.posts(),
