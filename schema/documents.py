@@ -69,6 +69,11 @@ class Operation:
     def kind(self) -> OperationType:
         return self.node.operation
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its cost, and whether it may run at all, are the same whatever the variables."""
+        return self._cost.is_fixed and not self._filters
+
     def cost(self, variables: Mapping[str, Any]) -> int:
         return self._cost.of({} if self._cost.is_fixed else arguments_of(self.node, variables))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
@@ -45,6 +45,7 @@ _AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type"
 # Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most, and what the
 # newest of them may take, with what each costs besides.
 _SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 4 * 1024**2, 1_000
+_MOST_CHECKED = 1_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
 
@@ -108,6 +109,7 @@ class Front:
         told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
         self._head: Head = tuple((name.lower().encode(), value.encode()) for name, value in told)
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
+        self._checked: dict[int, Prepared] = {}  # by the numbers of their operations
         self._questions = {"GET": _Questions(), "POST": _Questions()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,9 +213,7 @@ class Front:
 
     async def _read(self, asked: Asked, answers: Answers) -> Answer:
         turn = answers.turn
-        if (ask := asked.ask) is None:
-            check_values(asked.text, asked.variables, PUBLIC)
-            ask = asked.ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
+        ask = asked.ask or await self._prepared(asked)
         data, reading = await planned(ask)
         body = to_json({"data": data})
         if not answers.keeps:
@@ -221,6 +221,21 @@ class Front:
         tags = caching.keys(tags_of(reading)) if asked.seconds else b""
         found = Answer(turn, ends_at(reading), body, caching.etag(body), ask.cost, keys_of(reading), tags)
         return self._headed(found, asked.seconds)
+
+    async def _prepared(self, asked: Asked) -> Prepared:
+        """Checked; what is the same for all variables only once."""
+        check_values(asked.text, asked.variables, PUBLIC)
+        number = asked.operation.number
+        known = self._checked.get(number)
+        if known is not None:
+            asked.ask = replace(known, variables=asked.variables)
+            return asked.ask
+        asked.ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
+        if asked.operation.is_fixed:
+            if len(self._checked) >= _MOST_CHECKED:
+                self._checked.clear()
+            self._checked[number] = asked.ask
+        return asked.ask
 
     def _headed(self, answer: Answer, seconds: int) -> Answer:
         """With its head. seconds: in caches before us."""
