@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from pathlib import Path
 from random import uniform
 from typing import Any, ParamSpec, TypeVar
@@ -138,23 +138,36 @@ def reading() -> Iterator[None]:
         connections.reset(token)
 
 
-async def found(model: type[M], rest: str, *params: Any, **more: str) -> list[M]:
-    """The rows of a model's table that a statement finds, rest of which is what follows "from"; more: SQL of what else
-    each row gets, as attributes. For what every write asks: to say it in Tortoise's way takes longer than PostgreSQL
-    takes to answer.
+async def found(
+    model: type[M], rest: str, *params: Any, joined: Mapping[str, type[Model]] | None = None, **more: str
+) -> list[M]:
+    """The rows of a model's table that a statement finds, rest of which is what follows "from". joined: models whose
+    tables it joins, by the relation that each row gets them under; more: SQL of what else it gets, as attributes. For
+    what every write asks: to say it in Tortoise's way takes longer than PostgreSQL takes to answer.
 
     The columns are named, so that one that a newer release has added does no harm to statements that are prepared.
     """
-    table = model._meta.db_table
-    columns = [f"{table}.{column}" for column in model._meta.fields_db_projection_reverse]
-    columns += [f"{sql} as {name}" for name, sql in more.items()]
+    joined = joined or {}
+    columns = [*_columns(model), *(f"{sql} as {name}" for name, sql in more.items())]
+    columns += [
+        f'{column} as "{name} {i}"' for name, other in joined.items() for i, column in enumerate(_columns(other))
+    ]
     sql = f"select {', '.join(columns)} from {rest}"  # noqa: S608
     made = []
     for row in (await get_connection("default").execute_query(sql, list(params)))[1]:
         made.append(model._init_from_db(**row))
         for name in more:
             setattr(made[-1], name, row[name])
+        for name, other in joined.items():
+            values = {column: row[f"{name} {i}"] for i, column in enumerate(other._meta.fields_db_projection_reverse)}
+            there = values[other._meta.db_pk_column] is not None
+            setattr(made[-1], name, other._init_from_db(**values) if there else None)
     return made
+
+
+@cache
+def _columns(model: type[Model]) -> tuple[str, ...]:
+    return tuple(f'"{model._meta.db_table}".{column}' for column in model._meta.fields_db_projection_reverse)
 
 
 async def lock(statement: str) -> None:

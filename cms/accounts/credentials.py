@@ -13,6 +13,7 @@ from uuid import UUID
 from tortoise.expressions import Q
 
 from cms import clock
+from cms.database import found
 from cms.errors import Unauthenticated
 from cms.models import Link, PreviewLink, Session, Token, TokenScope, User
 from cms.permissions import RANK, Action, Actor, may
@@ -46,7 +47,7 @@ async def authenticate(secret: str) -> Actor:
     user is disabled: all with the same words. The token of a preview link to the whole site is one too."""
     if secret.startswith(Kind.PREVIEW) and (links := await _whole_site_links(Q(digest=digest(secret)))):
         return _as_link(links[0])
-    rows = await _tokens(Q(digest=digest(secret))) if secret.startswith(Kind.TOKEN) else []
+    rows = await _tokens("token.digest = $1", digest(secret)) if secret.startswith(Kind.TOKEN) else []
     if not rows:
         raise Unauthenticated("The token is not valid (any more).")
     row = rows[0]
@@ -58,7 +59,7 @@ async def authenticate(secret: str) -> Actor:
 
 async def authenticate_session(secret: str) -> Actor:
     """The actor behind a session's cookie. Raises Unauthenticated when it has ended, whatever ended it."""
-    rows = await _sessions(Q(digest=digest(secret))) if secret.startswith(Kind.SESSION) else []
+    rows = await _sessions("session.digest = $1", digest(secret)) if secret.startswith(Kind.SESSION) else []
     if not rows:
         raise Unauthenticated("The session has ended. Sign in again.")
     row = rows[0]
@@ -73,9 +74,9 @@ async def still_valid(actors: Collection[Actor]) -> set[Actor]:
     them."""
     now: dict[UUID, Actor] = {}
     if sessions := {actor.session_id for actor in actors if actor.session_id is not None}:
-        now |= {row.id: _as_session(row) for row in await _sessions(Q(id__in=sessions))}
+        now |= {row.id: _as_session(row) for row in await _sessions("session.id = any($1)", list(sessions))}
     if tokens := {actor.token_id for actor in actors if actor.token_id is not None}:
-        now |= {row.id: _as_token(row) for row in await _tokens(Q(id__in=tokens))}
+        now |= {row.id: _as_token(row) for row in await _tokens("token.id = any($1)", list(tokens))}
     if links := {actor.link_id for actor in actors if actor.link_id is not None}:
         now |= {row.id: _as_link(row) for row in await _whole_site_links(Q(id__in=links))}
     return {actor for actor in actors if _is_as(actor, now)}
@@ -83,8 +84,8 @@ async def still_valid(actors: Collection[Actor]) -> set[Actor]:
 
 def _is_as(actor: Actor, now: Mapping[UUID, Actor]) -> bool:
     shown = actor.session_id or actor.token_id or actor.link_id
-    found = actor if shown is None else now.get(shown)
-    return found is not None and (found.user_id, found.role, found.scopes) == (actor.user_id, actor.role, actor.scopes)
+    same = actor if shown is None else now.get(shown)
+    return same is not None and (same.user_id, same.role, same.scopes) == (actor.user_id, actor.role, actor.scopes)
 
 
 async def end_all(user_id: UUID) -> None:
@@ -94,9 +95,10 @@ async def end_all(user_id: UUID) -> None:
     await Token.filter(user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
 
 
-async def _tokens(which: Q) -> list[Token]:
-    now = clock.now()
-    rows = await Token.filter(which, revoked_at=None).select_related("user")
+async def _tokens(which: str, value: object) -> list[Token]:
+    """which: a condition, with $1 for the value."""
+    now, user = clock.now(), 'token left join "user" on "user".id = token.user_id'
+    rows = await found(Token, f"{user} where token.revoked_at is null and {which}", value, joined={"user": User})
     return [
         row
         for row in rows
@@ -104,10 +106,10 @@ async def _tokens(which: Q) -> list[Token]:
     ]
 
 
-async def _sessions(which: Q) -> list[Session]:
-    now = clock.now()
-    found = Session.filter(which, expires_at__gt=now, seen_at__gt=now - IDLE, user__is_active=True)
-    return await found.select_related("user")
+async def _sessions(which: str, value: object) -> list[Session]:
+    now, user = clock.now(), 'session join "user" on "user".id = session.user_id'
+    lasts = 'session.expires_at > $2 and session.seen_at > $3 and "user".is_active'
+    return await found(Session, f"{user} where {lasts} and {which}", value, now, now - IDLE, joined={"user": User})
 
 
 async def _whole_site_links(which: Q) -> list[PreviewLink]:
