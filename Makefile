@@ -31,6 +31,7 @@ bench: .venv/.installed
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.others
 	$(BIN)/python -m tests.benchmarks.zipf
+	$(BIN)/python -m tests.benchmarks.pool
 	$(BIN)/python -m tests.benchmarks.growth
 	$(BIN)/python -m tests.benchmarks.media
 	$(BIN)/python -m tests.benchmarks.search
