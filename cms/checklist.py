@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -37,7 +38,7 @@ class ChecklistItem:
     field: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """What is judged: the content that would be published, and what it shows of the library."""
 
@@ -46,8 +47,12 @@ class Subject:
     media: Mapping[UUID, Media]
     site: Site
 
-    def pictures(self) -> Iterator[tuple[Media, Mapping[str, Any], tuple[str, ...]]]:
+    @cached_property
+    def pictures(self) -> list[tuple[Media, Mapping[str, Any], tuple[str, ...]]]:
         """Each use of a picture: the file, what is said of it there, and the field."""
+        return list(self._pictures()) if self.media else []
+
+    def _pictures(self) -> Iterator[tuple[Media, Mapping[str, Any], tuple[str, ...]]]:
         lead = self.media.get(self.content.lead_media_id) if self.content.lead_media_id else None
         if lead is not None:
             yield lead, self.content.lead_use or {}, ("leadMedia",)
@@ -122,7 +127,7 @@ async def _body(subject: Subject) -> Found:
 async def _alt_text(subject: Subject) -> Found:
     missing = [
         field
-        for media, said, field in subject.pictures()
+        for media, said, field in subject.pictures
         if not (said.get("alt_text") or media.alt_text or said.get("is_decorative"))
     ]
     found: Found = []
@@ -137,9 +142,7 @@ async def _alt_text(subject: Subject) -> Found:
 
 async def _rights(subject: Subject) -> Found:
     now = clock.now()
-    ended = {
-        field for media, _, field in subject.pictures() if media.expires_at is not None and media.expires_at <= now
-    }
+    ended = {field for media, _, field in subject.pictures if media.expires_at is not None and media.expires_at <= now}
     messages = {
         ("leadMedia",): "The rights to the lead picture have ended.",
         ("body",): "The rights to a picture in the body have ended.",
@@ -151,7 +154,7 @@ async def _rights_soon(subject: Subject) -> Found:
     now = clock.now()
     found: Found = []
     for field, what in ((("leadMedia",), "the lead picture"), (("body",), "a picture in the body")):
-        ends = [each.expires_at for each, _, where in subject.pictures() if where == field and each.expires_at]
+        ends = [each.expires_at for each, _, where in subject.pictures if where == field and each.expires_at]
         if soon := [each for each in ends if now < each <= now + RIGHTS_SOON]:
             found.append((f"The rights to {what} end on {min(soon):%Y-%m-%d %H:%M} UTC.", field))
     return found
