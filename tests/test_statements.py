@@ -94,6 +94,31 @@ async def test_ten_nodes_and_ten_revisions_take_as_many_statements_as_one(api: A
     assert taken[1] <= taken[0], taken
 
 
+PUBLISH = "mutation($id: ID!) { publishArticle(input: {id: $id}) { ... on Article { id publishedAt path } } }"
+
+
+async def test_a_publication_takes_few_statements_whatever_the_story_shows(api: Api) -> None:
+    editor, section, picture = await make_actor(), await make_section("A"), await make_media()
+    authors = [await make_author(f"A{n}") for n in range(4)]
+    others = [(await make_article(status=ArticleStatus.PUBLISHED)).article_id for _ in range(4)]
+    new, plain = [await make_article(section_id=section, tag_names=["a"]) for _ in range(2)]
+    rich = await make_article(
+        section_id=section,
+        byline=[{"author_id": author} for author in authors],
+        tag_names=[f"t{n}" for n in range(9)],
+        lead_media={"media_id": picture.id},
+        related_post_ids=others,
+    )
+    taken = []
+    for story in (new, plain, rich):  # the words of the first are noted, and their stems
+        with statements() as seen:
+            data = await api(PUBLISH, id=ids.encode("Article", story.article_id), actor=editor)
+        assert data["publishArticle"]["publishedAt"] is not None
+        taken.append(len(seen))
+    # One for the files that it shows.
+    assert taken[1:] == [22, 23], taken
+
+
 async def test_what_points_at_a_story_is_found_in_indexes() -> None:
     """Every publishing asks: one condition that no index serves reads all live stories."""
     async with database.transaction() as connection:
