@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from tortoise import connections
 
 from cms import body, clock, events, ids, listings, newsroom, paths, references, search, taxonomy
@@ -115,6 +116,7 @@ async def save_content(
     actor: Actor, article: Article, content: dict[str, Any], *, autosave: bool = False, message: str | None = None
 ) -> Head:
     """Write content as the story's newest revision, inside the caller's transaction that holds the story."""
+    await _hold_tags(content["tag_ids"])
     last = await _last_revision(article.id)
     message = taxonomy.text(message, "message")
     before = article.version
@@ -399,6 +401,15 @@ async def _translation_group(actor: Actor, own: UUID, original_id: UUID | None, 
 
 
 # ---------------------------------------------------------------- revisions
+
+
+async def _hold_tags(ids: Sequence[UUID]) -> None:
+    """They cannot be merged away until the transaction ends. Where one of them was since the story was read, the save
+    is tried again, and reads which tag it has become."""
+    sql = "select id from tag where id = any($1) order by id for key share"
+    _, held = await connections.get("default").execute_query(sql, [list(ids)])
+    if len(held) < len(set(ids)):
+        raise asyncpg.SerializationError("a tag of the story was merged into another one")
 
 
 async def _save(

@@ -148,7 +148,7 @@ async def test_U5_nobody_can_ask_for_what_was_not_handed_out(sender: Sender) -> 
         assert (await sender.fetch("/".join((base, media, version, other, signature, name)))).status_code == 404
     for broken in (
         (base, media, "0" * 12, spec, signature, name),
-        (base, media, version, spec, signature[:-1] + "A", name),
+        (base, media, version, spec, signature[:-1] + ("B" if signature.endswith("A") else "A"), name),
         (base, media, version, "original.png", signature, name),
         (base, media, version, "..%2f..%2fx.png", signature, name),
         (base, "x", version, spec, signature, name),

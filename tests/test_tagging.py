@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
@@ -212,6 +214,26 @@ async def test_merges_saves_and_publications_at_once_lose_no_tag() -> None:
     before = await derived()
     await listings.rebuild()
     assert await derived() == before
+
+
+async def test_a_save_that_read_a_tag_which_is_merged_meanwhile_saves_what_it_became(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = await make_tag("old"), await make_tag("new")
+    story = await make_article(tag_ids=[old], headline="Before")
+    outside, hold, merged = copy_context(), articles._hold_tags, []
+
+    async def late(ids: Sequence[UUID]) -> None:
+        if not merged:
+            merged.append(await asyncio.create_task(tagging.merge(SYSTEM, [old], new), context=outside))
+        await hold(ids)
+
+    monkeypatch.setattr(articles, "_hold_tags", late)
+    await articles.update(SYSTEM, story.article_id, {"headline": "After"})
+    head = await Head.get(article_id=story.article_id)
+    assert (head.headline, head.tag_ids) == ("After", [new])
+    assert (await Revision.get(id=head.revision_id)).tag_ids == [new]
+    assert await Revision.filter(article_id=story.article_id).count() == 2
 
 
 # ---------------------------------------------------------------- kinds and outside ids
