@@ -88,7 +88,9 @@ class Feed:
             await self._start(connection)
             while self.is_listening:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), POLL_SECONDS)
+                    # Not wait_for: until Python 3.12 it goes on if it is cancelled just when what it waits for happens.
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._told.wait()
                 self._told.clear()
                 await self._look(connection)
         finally:

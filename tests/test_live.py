@@ -128,3 +128,12 @@ async def test_public_events_are_numbered_without_gaps_among_themselves() -> Non
     assert await Event.all().order_by("number").values_list("type", "place") == [
         ("a", 1), ("b", None), ("c", 2), ("d", 3),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_listening_ends_though_something_happens_in_that_moment(turns: int) -> None:
+    async with asyncio.timeout(20):
+        async with live.listening() as feed:
+            feed._told.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
