@@ -34,7 +34,6 @@ PR_SET_CHILD_SUBREAPER = 36
 
 USE = """
 import sys
-import threading
 from pathlib import Path
 from cms import embedded
 with embedded.running(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as url:

@@ -104,8 +104,7 @@ class Entities:
         found = self.cards.get(source)
         if found is None:
             if len(self.cards) >= _MOST_PLACES:
-                self.cards.clear()
-                self._weight = 0
+                self._clear_cards()
             self.cards[source] = Cards()
         return found
 
@@ -113,7 +112,7 @@ class Entities:
         old = self.cards[source].kept.get(id) if source in self.cards else None
         self._weight += card.weight - (old.weight if old is not None else 0)
         if self._weight > _MOST_OF_CARDS:
-            self.cards.clear()
+            self._clear_cards()
             self._weight = card.weight
         self.cards.setdefault(source, Cards()).kept[id] = card
 
@@ -140,10 +139,13 @@ class Entities:
 
     def clear(self) -> None:
         self.turn = object()
-        self.cards.clear()
-        self._weight = 0
+        self._clear_cards()
         self.kept.clear()
         self._slugs.clear()
+
+    def _clear_cards(self) -> None:
+        self.cards.clear()
+        self._weight = 0
 
 
 class _Kept(Source):
