@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,6 +42,10 @@ class Answer(NamedTuple):
     encoding: bytes = b""
     head: Head = ()
     unchanged: Head = ()  # to whoever has it already
+
+
+# Answer._make without its checks: every hit makes one.
+_answer = partial(tuple.__new__, Answer)
 
 
 def changed_by(event: Event) -> set[bytes] | None:
@@ -83,16 +88,16 @@ class Shelf:
         kept = self._again.get(key)
         if kept is not None:
             self._again.move_to_end(key)
-            return Answer._make(kept)
+            return _answer(kept)
         kept = self._once.pop(key, None)
         if kept is None:
             return None
-        found = Answer._make(kept)
+        found = _answer(kept)
         self._again[key] = kept
         self._bytes_again += _weight(found)
         while self._bytes_again > self._most_again:
             old, answer = self._again.popitem(last=False)
-            self._bytes_again -= _weight(Answer._make(answer))
+            self._bytes_again -= _weight(_answer(answer))
             self._once[old] = answer
         return found
 
@@ -109,9 +114,9 @@ class Shelf:
     def drop(self, key: Key) -> None:
         old = self._once.pop(key, None)
         if old is None and (old := self._again.pop(key, None)) is not None:
-            self._bytes_again -= _weight(Answer._make(old))
+            self._bytes_again -= _weight(_answer(old))
         if old is not None:
-            self.bytes -= _weight(Answer._make(old))
+            self.bytes -= _weight(_answer(old))
 
     def clear(self) -> None:
         self._once.clear()
@@ -135,14 +140,14 @@ class Answers:
 
     def get(self, key: Key) -> Answer | None:
         """The answer under this key, if it still stands."""
-        found = self.shelf.get(key)
+        found, turn = self.shelf.get(key), self.changes.turn
         if found is None:
             return None
-        if found.turn != self.turn:
+        if found.turn != turn:
             if not self.changes.spare(found.turn, found.keys):
                 self.shelf.drop(key)
                 return None
-            found = found._replace(turn=self.turn)
+            found = found._replace(turn=turn)
             self.shelf.put(key, found)
         if found.ends_at != NEVER and found.ends_at <= clock.now().timestamp():
             self.shelf.drop(key)

@@ -113,45 +113,41 @@ class Front:
         self._questions = {"GET": _Questions(), "POST": _Questions()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # What is kept is sent without a coroutine of ours between: each would cost as much as finding it.
         if scope["type"] == "http" and scope["path"] == "/graphql" and (answers := delivery.answers()) is not None:
             given = _given(scope["headers"])
-            if given is not None and b"text/event-stream" not in given.get(b"accept", b""):
+            if given is not None:
                 messages = [await receive()]
                 if messages[0].get("more_body"):
                     await _rest(messages, receive)
-                found = await self._answer(scope, given, messages, answers)
+                found = None
+                try:
+                    asked = self._asked(scope, given, messages)
+                    if asked is not None:
+                        encoding = caching.encoding(given[b"accept-encoding"]) if b"accept-encoding" in given else b""
+                        found = answers.get(asked.key(encoding)) or await self._missed(asked, encoding, answers)
+                        if asked.seconds and found.ends_at != NEVER:
+                            found = self._headed(found, seconds_left(asked.seconds, found.ends_at))
+                except (Unplanned, Refused, BadRequest, CMSError, ValueError):
+                    pass  # the application can answer it, or say what is wrong
+                except Exception:
+                    log.exception("front.failed")
                 if found is not None:
-                    await self._send(found, given, send)
+                    start, body = self._response(found, given)
+                    await send(start)
+                    await send(body)
                     return
                 receive = _again(messages, receive)
         await self._app(scope, receive, send)
 
-    async def _answer(
-        self, scope: Scope, given: dict[bytes, bytes], messages: list[Message], answers: Answers
-    ) -> Answer | None:
+    # ------------------------------------------------------------ what is asked
+
+    def _asked(self, scope: Scope, given: dict[bytes, bytes], messages: list[Message]) -> Asked | None:
         """None where this is not for us."""
         last = messages[-1]
         if last["type"] != "http.request" or last.get("more_body"):
             return None
         body = last.get("body", b"") if len(messages) == 1 else b"".join(each.get("body", b"") for each in messages)
-        try:
-            asked = self._asked(scope, given, body)
-            if asked is None or (self._trusted_only and not _is_trusted(asked.text)):
-                return None
-            encoding = caching.encoding(given[b"accept-encoding"]) if b"accept-encoding" in given else b""
-            found = answers.get(asked.key(encoding)) or await self._missed(asked, encoding, answers)
-            if asked.seconds and found.ends_at != NEVER:
-                found = self._headed(found, seconds_left(asked.seconds, found.ends_at))
-            return found
-        except (Unplanned, Refused, BadRequest, CMSError, ValueError):
-            return None  # the application can answer it, or say what is wrong
-        except Exception:
-            log.exception("front.failed")
-            return None
-
-    # ------------------------------------------------------------ what is asked
-
-    def _asked(self, scope: Scope, given: dict[bytes, bytes], body: bytes) -> Asked | None:
         method = scope["method"]
         if method == "POST":
             if given.get(b"content-type") not in _JSON_TYPES or len(body) > MAX_PUBLIC_BODY:
@@ -167,7 +163,7 @@ class Front:
             asked = _of(orjson.loads(question) if method == "POST" else _params(question), self._seconds)
             if asked is not None and len(question) <= _SHORT:
                 known.put(question, asked)
-        return asked
+        return asked if not self._trusted_only or asked is None or _is_trusted(asked.text) else None
 
     # ------------------------------------------------------------ the answer
 
@@ -249,15 +245,18 @@ class Front:
             head.append((b"content-encoding", answer.encoding))
         return answer._replace(head=(*head, _AS_JSON), unchanged=tuple(told))
 
-    async def _send(self, answer: Answer, given: dict[bytes, bytes], send: Send) -> None:
-        changed = b"if-none-match" not in given or not answer.etag or answer.etag not in given[b"if-none-match"]
-        head = answer.head if changed else answer.unchanged
-        if changed and b"accept" in given and _GRAPHQL in given[b"accept"]:
-            head = (*head[:-1], _AS_GRAPHQL)
+    def _response(self, answer: Answer, given: dict[bytes, bytes]) -> tuple[Message, Message]:
+        body = answer.body
+        if b"if-none-match" in given and answer.etag and answer.etag in given[b"if-none-match"]:
+            status, head, body = 304, answer.unchanged, b""
+        elif b"accept" in given and _GRAPHQL in given[b"accept"]:
+            status, head = 200, (*answer.head[:-1], _AS_GRAPHQL)
+        else:
+            status, head = 200, answer.head
         if b"origin" in given:
             head = (*self._cors(given[b"origin"]), *head)
-        await send({"type": "http.response.start", "status": 200 if changed else 304, "headers": head})
-        await send({"type": "http.response.body", "body": answer.body if changed else b""})
+        start = {"type": "http.response.start", "status": status, "headers": head}
+        return start, {"type": "http.response.body", "body": body}
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
@@ -269,7 +268,7 @@ def _given(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
             if goes_on or name in found:
                 return None
             found[name] = value
-    return found
+    return None if b"accept" in found and b"text/event-stream" in found[b"accept"] else found
 
 
 def _params(query: bytes) -> dict[str, Any]:
