@@ -14,9 +14,12 @@ from typing import Any
 import orjson
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
 from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.ports.driver import NotifyCallback
 from tortoise import connections
 
 from cms import database
+
+PATIENCE = timedelta(milliseconds=50)
 
 Work = Callable[[Mapping[str, Any]], Awaitable[object]]
 
@@ -70,7 +73,7 @@ async def work(handlers: Mapping[str, Work], *, hourly: tuple[str, ...] = ()) ->
     """
     connection = await database.connect()
     try:
-        queuer = PgQueuer(AsyncpgDriver(connection))
+        queuer = PgQueuer(_Patient(connection))
         for kind, handler in handlers.items():
             _register(queuer, kind, handler)
         for kind in hourly:
@@ -98,6 +101,18 @@ async def try_again(ids: list[int]) -> None:
     """Owe held work once more, with all its tries."""
     async with connections.get("default").acquire_connection() as connection:
         await _queries(connection).requeue_jobs(ids)  # type: ignore[arg-type]
+
+
+class _Patient(AsyncpgDriver):
+    """Hears of work a moment later: who owes it has an answer to give first, in this process perhaps."""
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        loop = asyncio.get_running_loop()
+
+        def later(payload: str | bytes | bytearray) -> None:
+            loop.call_later(PATIENCE.total_seconds(), callback, payload)
+
+        await super().add_listener(channel, later)
 
 
 def _register(queuer: PgQueuer, kind: str, handler: Work) -> None:

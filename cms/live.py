@@ -67,7 +67,8 @@ class Feed:
         connection = self._connection
         if connection is not None:
             try:
-                await self._look(connection)
+                async with self._looking:
+                    await self._look(connection)
             except _FAILURES:
                 self._lose(connection)
 
@@ -87,12 +88,17 @@ class Feed:
             connection.add_termination_listener(self._lose)
             await self._start(connection)
             while self.is_listening:
+                told = False
                 with suppress(TimeoutError):
                     # Not wait_for: until Python 3.12 it goes on if it is cancelled just when what it waits for happens.
                     async with asyncio.timeout(POLL_SECONDS):
-                        await self._told.wait()
+                        told = await self._told.wait()
                 self._told.clear()
-                await self._look(connection)
+                async with self._looking:
+                    # Whoever wrote it here has caught up before the database told of it.
+                    self._wanted -= self._seen
+                    if self._wanted or not told or not self.is_listening:
+                        await self._look(connection)
         finally:
             self._lose(connection)
             connection.terminate()
@@ -106,26 +112,26 @@ class Feed:
             rows = await connection.fetch("select number from event where number > $1", number - 2 * LOOKED_AT_AGAIN)
             self._place, self._number, self._seen = place, number, {row[0] for row in rows}
         self._connection, self.is_listening, self.is_started = connection, True, True
-        await self._look(connection)
+        async with self._looking:
+            await self._look(connection)
         for each in list(self._subscribers):
             if each.restored is not None:
                 each.restored()
 
     async def _look(self, connection: asyncpg.Connection) -> None:
-        """On our own connection: those of the pool may all be busy."""
-        async with self._looking:
-            wanted = set(self._wanted)
-            missing = wanted.union(range(max(1, self._number - LOOKED_AT_AGAIN + 1), self._number)) - self._seen
-            rows = await connection.fetch(
-                "select * from event where place > $1 or number > $2 or number = any($3) order by number",
-                self._place,
-                self._number,
-                list(missing),
-                timeout=LOOK_SECONDS,
-            )
-            self._wanted -= wanted
-            if new := [Event._init_from_db(**row) for row in rows if row["number"] not in self._seen]:
-                self._tell(new)
+        """On our own connection: those of the pool may all be busy. One at a time."""
+        wanted = set(self._wanted)
+        missing = wanted.union(range(max(1, self._number - LOOKED_AT_AGAIN + 1), self._number)) - self._seen
+        rows = await connection.fetch(
+            "select * from event where place > $1 or number > $2 or number = any($3) order by number",
+            self._place,
+            self._number,
+            list(missing),
+            timeout=LOOK_SECONDS,
+        )
+        self._wanted -= wanted
+        if new := [Event._init_from_db(**row) for row in rows if row["number"] not in self._seen]:
+            self._tell(new)
 
     def _tell(self, events: Sequence[Event]) -> None:
         self._number = max(self._number, events[-1].number)

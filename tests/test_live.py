@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
 from cms import database, events, live
@@ -77,6 +78,33 @@ async def test_a_lost_notification_is_made_up_for_by_looking() -> None:
             told = Told(feed)
             await record("silent", public=True)
             assert await told.until(1) == ["silent"]
+    finally:
+        await execute("alter table event enable trigger event_told")
+
+
+async def test_what_was_looked_for_already_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    await execute("alter table event disable trigger event_told")
+    monkeypatch.setattr(live, "POLL_SECONDS", 3_600)
+    try:
+        async with live.listening() as feed:
+            told, looks, look = Told(feed), 0, feed._look
+
+            async def counted(connection: asyncpg.Connection) -> None:
+                nonlocal looks
+                looks += 1
+                await look(connection)
+
+            monkeypatch.setattr(feed, "_look", counted)
+            await record("one")
+            await feed.catch_up()
+            feed._notified(None, 0, live.CHANNEL, (await Event.get(type="one")).number)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert (told.words, looks) == (["one"], 1)
+            await record("two")
+            feed._notified(None, 0, live.CHANNEL, (await Event.get(type="two")).number)
+            assert await told.until(2) == ["one", "two"]
+            assert looks == 2
     finally:
         await execute("alter table event enable trigger event_told")
 
