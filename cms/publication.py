@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from cms import articles, clock, listings, paths, related, revisions, search, taxonomy, translations
 from cms.checklist import checklist
@@ -12,8 +11,9 @@ from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Li
 
 
 async def go_live(
-    article: Article, revision_id: UUID, published_at: datetime | None, *, now: datetime | None = None
+    article: Article, content: Head | Revision, published_at: datetime | None, *, now: datetime | None = None
 ) -> None:
+    revision_id = content.revision_id if isinstance(content, Head) else content.id
     now = now or clock.now()
     if published_at is not None and published_at > now:
         raise Invalid.field("publishedAt", "future", "publishedAt must be in the past; to publish later, schedule it.")
@@ -32,7 +32,7 @@ async def go_live(
         updated_at=now,
     )
     await listings.file_live(article.id)
-    await search.file_live(article.id)
+    await search.file_live(content)
     await related.owe(article.id)
     await paths.make_story_public(article.id)
 

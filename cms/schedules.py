@@ -81,7 +81,7 @@ async def _fire_publish(id: UUID) -> int:
         await publication.check(article, revision)
         async with effects.watching_story(story.live, revision) as effect:
             publication.drop_pending(article)
-            await publication.go_live(article, pinned, None, now=now)
+            await publication.go_live(article, revision, None, now=now)
             if story.head.revision_id == pinned:
                 article.status = ArticleStatus.PUBLISHED
         await _fired(article, Transition.PUBLISH, due, now, effect)

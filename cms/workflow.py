@@ -299,7 +299,7 @@ async def _publish(actor: Actor, story: Story, wish: Wish) -> None:
     if wish.correction is not None:
         await publication.correct(story.article, wish.correction["kind"], wish.correction["text"], "correction.text")
     publication.drop_pending(story.article)
-    await publication.go_live(story.article, story.head.revision_id, wish.published_at)
+    await publication.go_live(story.article, story.head, wish.published_at)
     story.article.outdated_at = None
     story.article.status = PUBLISHED
 

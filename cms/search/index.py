@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from tortoise import connections
 
 from cms import events, jobs, listings
 from cms.database import retrying, transaction
+from cms.models import Head, Revision
 from cms.search.query import quote
 from cms.search.stems import stems
 from cms.search.words import Word, words_of
@@ -31,9 +32,19 @@ MAX_BYTES = 600_000
 SHORTEST_SUGGESTED, LONGEST_SUGGESTED = 4, 30
 
 
-async def file_live(article_id: UUID) -> None:
-    """Index a live story. Call it whenever its Live row was written, holding the lock of what is public."""
-    await _file("live", [article_id])
+async def file_live(content: Head | Revision) -> None:
+    """Index a live story, which shows this content. Call it whenever its Live row was written, holding the lock of what
+    is public."""
+    id = content.article_id
+    is_filed, unspelled, in_names = (await _fetch(_TAKE_OVER, [id]))[0]
+    if not is_filed:
+        await _file("live", [id])
+    elif unspelled:
+        texts = [content.headline, content.kicker, content.dek]
+        if in_names:
+            texts += [name for row in await _names(content.tag_ids, content.author_ids) for name in row[1]]
+        runs = [run for text in (*texts, content.text) if text for run in text.split()]
+        await _spell(unspelled, spellings(runs))
 
 
 async def file_head(article_id: UUID) -> None:
@@ -59,7 +70,7 @@ async def byline_changed(stories: Sequence[UUID]) -> None:
 
 async def refile(payload: Mapping[str, Any]) -> None:
     """The job: index the stories under a term, these stories, or those that are not indexed yet, BATCH at a time."""
-    for table in ("live", "head"):
+    for table in ("head", "live"):  # what is published meanwhile has what its head has (_TAKE_OVER)
         if term := payload.get("term"):
             rows = await _fetch(f"select distinct article_id from {table}_term where term_id = $1 order by 1", [term])
         elif stories := payload.get("stories"):
@@ -159,8 +170,8 @@ class Vector:
     text."""
 
     stems: Mapping[str, str | None]
-    places: dict[str, list[str]] = field(default_factory=dict)
     spelled: dict[str, str] = field(default_factory=dict)
+    places: dict[str, list[str]] = field(default_factory=dict)
     _met: dict[str, tuple[list[_Met], int]] = field(default_factory=dict)
     _end: int = 1
     # Of lexemes, and of their places.
@@ -183,17 +194,15 @@ class Vector:
                     self._end, self._noted = last + 2, noted
                     return
                 place = f"{number}{weight}"
-                for places in each.noted or self._begin(each, run):
+                for places in each.noted or self._begin(each):
                     if len(places) < MAX_POSITIONS:
                         places.append(place)
                         noted += len(place) + 1
             start += width
         self._end, self._noted = last + 2, noted  # so that no phrase goes across
 
-    def _begin(self, met: _Met, run: str) -> tuple[list[str], ...]:
-        word, lexeme = met.word, met.word.text
-        if lexeme not in self.spelled and _is_suggested(word):
-            self.spelled[lexeme] = run[word.start : word.end].lower()
+    def _begin(self, met: _Met) -> tuple[list[str], ...]:
+        lexeme = met.word.text
         own, stem = self._places_of(lexeme), self.stems.get(lexeme)
         met.noted = (own, self._places_of(stem)) if stem and stem != lexeme else (own,)
         return met.noted
@@ -206,6 +215,16 @@ class Vector:
 
     def __str__(self) -> str:
         return " ".join(f"{quote(lexeme)}:{','.join(places)}" for lexeme, places in self.places.items())
+
+
+def spellings(runs: Iterable[str]) -> dict[str, str]:
+    """How words that may be suggested are spelled where they stand first. runs: texts, cut at their white space."""
+    found: dict[str, str] = {}
+    for run in dict.fromkeys(runs):
+        for word in words_of(run)[0]:
+            if word.text not in found and _is_suggested(word):
+                found[word.text] = run[word.start : word.end].lower()
+    return found
 
 
 def _is_suggested(word: Word) -> bool:
@@ -246,9 +265,12 @@ async def vectors(table: str, ids: Sequence[UUID]) -> dict[UUID, Vector]:
     )
     tag_ids = sorted({id for row in rows for id in row["tag_ids"]})
     author_ids = sorted({id for row in rows for id in row["author_ids"]})
-    named = await _fetch(_NAMES, [tag_ids, author_ids]) if tag_ids or author_ids else []
-    names = {row[0]: list(dict.fromkeys(row[1])) for row in named}
+    names = {row[0]: list(dict.fromkeys(row[1])) for row in await _names(tag_ids, author_ids)}
     return {row["article_id"]: await _vector(row, names) for row in rows}
+
+
+async def _names(tag_ids: Sequence[UUID], author_ids: Sequence[UUID]) -> list[Any]:
+    return await _fetch(_NAMES, [tag_ids, author_ids]) if tag_ids or author_ids else []
 
 
 async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Vector:
@@ -260,9 +282,9 @@ async def _vector(row: Mapping[str, Any], names: Mapping[UUID, list[str]]) -> Ve
         (row["text"], "D"),
     ]
     cut = [(text.split(), weight) for text, weight in texts if text]
-    every = set().union(*(runs for runs, _ in cut))
+    every = list(dict.fromkeys(run for runs, _ in cut for run in runs))
     plain = {word.text for run in every for word in words_of(run)[0] if not (word.is_dense or word.is_symbol)}
-    vector = Vector(await stems(row["locale"], plain))
+    vector = Vector(await stems(row["locale"], plain), spellings(every))
     for runs, weight in cut:
         vector.add(runs, weight)
     return vector
@@ -335,7 +357,12 @@ async def _recount(ids: Sequence[UUID], counts: Mapping[str, int], spelled: Mapp
     """counts: in how many stories each word is, which come in the place of these. spelled: how words are spelled, which
     is noted of those that were never met before."""
     rows = await _fetch(_RECOUNT, [list(counts), list(counts.values()), list(ids), list(spelled)])
-    if new := [row[0] for row in rows]:
+    await _spell([row[0] for row in rows], spelled)
+
+
+async def _spell(words: Sequence[str], spelled: Mapping[str, str]) -> None:
+    """Note how those of these words are spelled that are not but stems."""
+    if new := [word for word in words if word in spelled]:
         await _fetch(
             "update live_word w set spelling = x.spelling, near = x.near::integer[] "
             "from unnest($1::text[], $2::text[], $3::text[]) x (word, spelling, near) where w.word = x.word",
@@ -355,6 +382,31 @@ with counted as (
 )
 select word from counted where spelling is null and word = any($4)
 union select word from live_word where spelling is null and word = any($4)
+"""
+
+# A story that becomes live has the words of its head, which were looked for when it was saved. That stands still until
+# the transaction ends: who changes a name indexes heads first, and then finds this story live. Says whether the head
+# was of the same revision, and indexed; and of which words it is not known how they are spelled, if they are any.
+_TAKE_OVER = f"""
+with taken as (
+    select article_id, live.published_at, s.vector
+    from live join head using (article_id) join head_search s using (article_id)
+    where article_id = $1 and head.revision_id = live.revision_id for share of s
+), counted as (
+    insert into live_word (word, stories) select word, sum(n) from (
+        select word, 1 as n from taken, unnest(tsvector_to_array(vector)) word union all
+        select word, -1 from taken join live_search s using (article_id), unnest(tsvector_to_array(s.vector)) word) x
+    group by word having sum(n) <> 0
+    on conflict (word) do update set stories = live_word.stories + excluded.stories
+), filed as (
+    insert into live_search (article_id, published_at, vector) select * from taken
+    on conflict (article_id) do update set published_at = excluded.published_at, vector = excluded.vector
+), unspelled as (
+    select word from taken, unnest(tsvector_to_array(vector)) word left join live_word using (word)
+    where live_word.spelling is null and length(word) between {SHORTEST_SUGGESTED} and {LONGEST_SUGGESTED}
+)
+select exists (select from taken), array(select word from unspelled),
+    exists (select from taken, unspelled where word = any(tsvector_to_array(ts_filter(vector, '{{c}}'))))
 """
 
 
