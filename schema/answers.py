@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 
 
 # Answer._make without its checks: every hit makes one.
-_answer = partial(tuple.__new__, Answer)
+as_answer = partial(tuple.__new__, Answer)
 
 
 def changed_by(event: Event) -> set[bytes] | None:
@@ -88,16 +88,16 @@ class Shelf:
         kept = self._again.get(key)
         if kept is not None:
             self._again.move_to_end(key)
-            return _answer(kept)
+            return as_answer(kept)
         kept = self._once.pop(key, None)
         if kept is None:
             return None
-        found = _answer(kept)
+        found = as_answer(kept)
         self._again[key] = kept
         self._bytes_again += _weight(found)
         while self._bytes_again > self._most_again:
             old, answer = self._again.popitem(last=False)
-            self._bytes_again -= _weight(_answer(answer))
+            self._bytes_again -= _weight(as_answer(answer))
             self._once[old] = answer
         return found
 
@@ -114,9 +114,9 @@ class Shelf:
     def drop(self, key: Key) -> None:
         old = self._once.pop(key, None)
         if old is None and (old := self._again.pop(key, None)) is not None:
-            self._bytes_again -= _weight(_answer(old))
+            self._bytes_again -= _weight(as_answer(old))
         if old is not None:
-            self.bytes -= _weight(_answer(old))
+            self.bytes -= _weight(as_answer(old))
 
     def clear(self) -> None:
         self._once.clear()

@@ -20,7 +20,7 @@ from cms.errors import CMSError
 from cms.permissions import PUBLIC
 from cms.settings import Settings
 from schema import caching, delivery, trusted
-from schema.answers import NEVER, Answer, Answers, Head, ends_at, seconds_left
+from schema.answers import NEVER, Answer, Answers, Head, as_answer, ends_at, seconds_left
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
@@ -169,7 +169,9 @@ class Front:
 
     async def _missed(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
         """The answer in this encoding, where it is long enough for one."""
-        if not encoding or not answers.keeps:
+        if not answers.keeps:
+            return await self._read(asked, answers)
+        if not encoding:
             return await self._plain(asked, answers)
         found = answers.get(asked.key(b"")) or await self._plain(asked, answers)
         if len(found.body) <= caching.COMPRESSED:
@@ -181,8 +183,6 @@ class Front:
 
     async def _plain(self, asked: Asked, answers: Answers) -> Answer:
         """Read; those who ask for the same while it is read wait for it, if nothing has changed since."""
-        if not answers.keeps:
-            return await self._read(asked, answers)
         key = asked.key(b"")
         turn, flight = self._flights.get(key, (-1, None))
         if flight is not None and turn == answers.turn:
@@ -243,7 +243,7 @@ class Front:
         head = [*told, (b"content-length", b"%d" % len(answer.body)), (b"x-query-cost", b"%d" % answer.cost)]
         if answer.encoding:
             head.append((b"content-encoding", answer.encoding))
-        return answer._replace(head=(*head, _AS_JSON), unchanged=tuple(told))
+        return as_answer((*answer[:-2], (*head, _AS_JSON), tuple(told)))
 
     def _response(self, answer: Answer, given: dict[bytes, bytes]) -> tuple[Message, Message]:
         body = answer.body

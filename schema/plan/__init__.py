@@ -70,12 +70,13 @@ class Plans:
 
     def _variables(self, given: dict[str, Any]) -> dict[str, Any]:
         """What was given, coerced; most are of types whose values are what they are."""
-        if self._plain is not None:
-            found = {name: given[name] for name in self._plain if name in given}
-            if all(type(value) is self._plain[name] for name, value in found.items()) and len(found) == len(
-                self._plain
-            ):
-                return found
+        plain = self._plain
+        if plain is not None and given.keys() == plain.keys():
+            for name, value in given.items():
+                if type(value) is not plain[name]:
+                    break
+            else:
+                return given
         values = get_variable_values(self._schema._schema, self._operation.variable_definitions or (), given)
         if not isinstance(values, VariableValues):
             raise Unplanned("variables")

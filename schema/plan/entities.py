@@ -118,13 +118,15 @@ class Entities:
 
     def card(self, source: Source, id: UUID) -> Card | None:
         """If nothing of it has changed."""
-        kept = self.cards[source].kept if source in self.cards else {}
-        found = kept.get(id)
+        cards = self.cards.get(source)
+        if cards is None:
+            return None
+        found = cards.kept.get(id)
         if found is None or (found.turn == self.changes.turn and found.ends_at is None):
             return found
         if not self.changes.spare(found.turn, found.keys) or (found.ends_at and found.ends_at <= clock.now()):
             return None
-        kept[id] = found = found._replace(turn=self.changes.turn)
+        cards.kept[id] = found = found._replace(turn=self.changes.turn)
         return found
 
     def forget(self, id: UUID) -> None:

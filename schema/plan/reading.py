@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # The newest public event when a statement ran.
 MARK = "(select coalesce(max(place), 0) from event)"
 _ALL = ("", None)
-_KINDS = ("article", "tag", "author", "media", "list")
 # More rounds than the deepest document has levels.
 _ROUNDS = 40
 
@@ -56,7 +56,7 @@ class Reading:
     variables: dict[str, Any]
     entities: Entities
     memory: dict[Any, Any] = field(default_factory=dict)
-    shown: dict[str, set[UUID]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
+    shown: defaultdict[str, set[UUID]] = field(default_factory=partial(defaultdict, set))
     lists: set[tuple[str, UUID | None]] = field(default_factory=set)
     slugs: set[str] = field(default_factory=set)
     names: bool = False
@@ -67,7 +67,7 @@ class Reading:
     ends_at: datetime | None = None
     cards: list[Card] = field(default_factory=list)  # what of the answer was printed apart
     turn: int = 0
-    built: defaultdict[Any, dict[UUID | None, Any]] = field(default_factory=lambda: defaultdict(dict))
+    built: defaultdict[Any, dict[UUID | None, Any]] = field(default_factory=partial(defaultdict, dict))
     missing: dict[Source, dict[Hashable, None]] = field(default_factory=dict)
     _had: dict[Source, dict[Hashable, Any]] = field(default_factory=dict)
 
@@ -148,7 +148,7 @@ class Reading:
     def apart(self) -> Iterator[None]:
         """What is built inside, of nothing that was built outside, and what that alone shows."""
         outer = self.shown, self.lists, self.slugs, self.names, self.anything, self.ends_at, self.cards, self.built
-        self.shown, self.lists, self.slugs, self.cards = {kind: set() for kind in _KINDS}, set(), set(), []
+        self.shown, self.lists, self.slugs, self.cards = defaultdict(set), set(), set(), []
         self.names, self.anything, self.ends_at, self.built = False, False, None, defaultdict(dict)
         try:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -90,7 +90,10 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         if not 0 <= first <= MAX_RELATED:
             raise Unplanned("first")
         came = reading.had(stories)
-        live = _Cards(stories, reading) if came is None and stories.are_carded else came or {}
+        if came is None and stories.are_carded and len(rows) == 1:
+            shown = cards(rows[0], first, reading)
+            return [one(rows[0], first, reading) if shown is None else posts_of(shown, reading)]
+        live = came or {}
         picks = [_picks(row[place], None if near is None else row[near], first, live) for row in rows]
         known = [each for each in picks if each is not None]
         if len(known) < len(picks) or (says_why and any(found for _, found in known)):
@@ -99,15 +102,32 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
             looked_at = chain.from_iterable(chain.from_iterable(known))
             absent = (id for row in rows for id in (*row[place], *(row[near] or ())) if came.get(id, row) is None)
             stories.learn([*looked_at, *absent], reading)
-        picked = posts([ids for ids, _ in known], None, live, reading)
-        if not any(found for _, found in known):
-            return [[picked[id] for id in ids] for ids, _ in known]
-        others = posts([found for _, found in known], _SOME, live, reading)
+        picked = built([ids for ids, _ in known], None, live, reading)
+        others = built([found for _, found in known], _SOME, live, reading)
         return [[*[picked[id] for id in ids], *[others[id] for id in found]] for ids, found in known]
 
-    def posts(
+    def cards(row: Any, first: int, reading: Reading) -> list[_Post] | None:
+        """What is related to one story without having come along; None where the cards of some are not here."""
+        picked, entities = row[place], reading.entities
+        found: list[_Post] = []
+        for likes, ids in ((None, picked), (_SOME, () if near is None else row[near] or ())):
+            for id in ids:
+                if len(found) == first:
+                    return found
+                if likes is not None and id in picked:
+                    continue
+                card = entities.card(stories, id)
+                if card is None:  # then all of them are read, and come along for a while
+                    entities.cards.setdefault(stories, Cards()).note(0, 1)
+                    return None
+                if card.json is not None:
+                    found.append((card, likes, 0))
+        return found if len(found) == first else None
+
+    def built(
         lists: list[list[UUID]], likes: _Likes | None, live: Mapping[UUID, Any], reading: Reading
     ) -> dict[UUID, Any]:
+        """Each once, however many stories show it."""
         ids = dict.fromkeys(chain.from_iterable(lists))
         return dict(zip(ids, posts_of([(live[id], likes, 0) for id in ids], reading), strict=True))
 
@@ -123,35 +143,28 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
     return together(get)
 
 
-class _Cards(dict[UUID, Any]):
-    """The cards of related stories that did not come along."""
-
-    def __init__(self, stories: Stories, reading: Reading) -> None:
-        self._stories, self._entities = stories, reading.entities
-
-    def __missing__(self, id: UUID) -> Card | None:
-        found = self._entities.card(self._stories, id)
-        if found is None:  # then all of them are read, and come along for a while
-            self._entities.cards.setdefault(self._stories, Cards()).note(0, 1)
-            raise KeyError(id)
-        card = self[id] = found if found.json is not None else None
-        return card
-
-
 def _picks(
     ids: Sequence[UUID], near: Sequence[UUID] | None, first: int, live: Mapping[UUID, Any]
 ) -> tuple[list[UUID], list[UUID]] | None:
     """The first live ones that editors picked, and those that were found to fill up with; None where that is not known
     from what came along."""
+    picked: list[UUID] = []
+    found: list[UUID] = []
     try:
-        picked = list(islice((id for id in ids if live[id] is not None), first))
-        if len(picked) == first:
-            return picked, []
-        others = (id for id in near or () if id not in ids and live[id] is not None)
-        found = list(islice(others, first - len(picked)))
+        for id in ids:
+            if len(picked) == first:
+                return picked, found
+            if live[id] is not None:
+                picked.append(id)
+        missing = first - len(picked)
+        for id in near or () if missing else ():
+            if id not in ids and live[id] is not None:
+                found.append(id)
+                if len(found) == missing:
+                    break
     except KeyError:
         return None
-    return (picked, found) if len(picked) + len(found) == first else None
+    return (picked, found) if len(found) == missing else None
 
 
 def _stories(c: Compiler, asked: Asked, parent: Stories | None) -> Stories:

@@ -44,14 +44,21 @@ def _article(c: Compiler, asked: Asked, scope: Any) -> Getter:
     by_slug = BySlug(stories)
 
     def get(root: Any, reading: Reading) -> Any:
+        source, wanted = reading.memory.get(by_slug) or asked_for(reading)
+        row = None if wanted is None else reading.get(source, wanted)
+        return reading.miss(arguments(reading).get("slug")) if row is None else stories.build(row, reading)
+
+    def asked_for(reading: Reading) -> tuple[Source, Any]:
+        """Where to look, for what; None while the site's locale is missing."""
         given = arguments(reading)
         id, slug = _one_of(given)
         if id is not None:
-            row = reading.get(stories, key("Article", id))
-        else:
-            locale = given.get("locale") or _own_locale(reading)
-            row = None if locale is None else reading.get(by_slug, (locale, slug))
-        return reading.miss(slug) if row is None else stories.build(row, reading)
+            return stories, key("Article", id)
+        locale = given.get("locale") or _own_locale(reading)
+        if locale is None:
+            return by_slug, None
+        found = reading.memory[by_slug] = by_slug, (locale, slug)
+        return found
 
     return get
 

@@ -119,14 +119,15 @@ def is_pure(get: Callable[..., Any]) -> bool:
     return bool(get.__dict__.get("pure"))
 
 
-def together(of_all: OfAll) -> Getter:
-    """A getter by what gives the values of many objects at once."""
+def together(of_all: OfAll, one: Getter | None = None) -> Getter:
+    """A getter by what gives the values of many objects at once; one: a shorter way to that of a single one."""
 
     def get(row: Any, reading: Reading) -> Any:
         return of_all((row,), reading)[0]
 
-    get.__dict__["of_all"] = of_all
-    return get
+    found = one or get
+    found.__dict__["of_all"] = of_all
+    return found
 
 
 def of_all(get: Getter) -> OfAll:

@@ -342,7 +342,11 @@ def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
         reading.shown["tag"].update(*lists)
         return tags.lists(lists, reading)
 
-    return together(get)
+    def one(row: Any, reading: Reading) -> list[Any]:
+        reading.shown["tag"].update(row[place])
+        return tags.many(row[place], reading)
+
+    return together(get, one)
 
 
 @field("Article", "byline")
@@ -359,11 +363,17 @@ def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
             return entries.lists(lists, reading)
         return [with_roles(row, reading) for row in rows]
 
+    def one(row: Any, reading: Reading) -> list[Any]:
+        reading.shown["author"].update(row[people])
+        if roles is None or not any(row[roles]):
+            return entries.many(row[people], reading)
+        return with_roles(row, reading)
+
     def with_roles(row: Any, reading: Reading) -> list[Any]:
         found = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
         return [build(entry, reading) for entry in found if entry[0] is not None]
 
-    return together(get)
+    return together(get, one)
 
 
 @field("BylineEntry", "author")
