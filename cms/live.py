@@ -20,6 +20,7 @@ from cms.models import Event
 
 CHANNEL = "copydesk_event"
 POLL_SECONDS = 0.5
+MOMENT_SECONDS = 0.005
 # A look that takes longer counts as a lost connection: nobody may believe longer than this what is no longer true.
 LOOK_SECONDS = 2.0
 # Events of drafts may commit in another order than that of their numbers: so many of the last are looked at again.
@@ -93,9 +94,10 @@ class Feed:
                     # Not wait_for: until Python 3.12 it goes on if it is cancelled just when what it waits for happens.
                     async with asyncio.timeout(POLL_SECONDS):
                         told = await self._told.wait()
+                        # Whoever wrote it here catches up first; and one look finds all that happens at once.
+                        await asyncio.sleep(MOMENT_SECONDS)
                 self._told.clear()
                 async with self._looking:
-                    # Whoever wrote it here has caught up before the database told of it.
                     self._wanted -= self._seen
                     if self._wanted or not told or not self.is_listening:
                         await self._look(connection)
@@ -137,7 +139,8 @@ class Feed:
         self._number = max(self._number, events[-1].number)
         self._place = max([self._place, *(event.place for event in events if event.place)])
         self._seen |= {event.number for event in events}
-        self._seen = {number for number in self._seen if number > self._number - 2 * LOOKED_AT_AGAIN}
+        if len(self._seen) > 4 * LOOKED_AT_AGAIN:
+            self._seen = {number for number in self._seen if number > self._number - 2 * LOOKED_AT_AGAIN}
         for each in list(self._subscribers):
             each.events(events)
 
