@@ -40,12 +40,14 @@ class ChecklistItem:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: the content that would be published, and what it shows of the library."""
+    """What is judged: the content that would be published, what it shows of the library, and whether its slug is
+    reserved for it."""
 
     article: Article
     content: Content
     media: Mapping[UUID, Media]
     site: Site
+    has_slug: bool
 
     @cached_property
     def pictures(self) -> list[tuple[Media, Mapping[str, Any], tuple[str, ...]]]:
@@ -72,8 +74,8 @@ async def checklist(article: Article, content: Content) -> list[ChecklistItem]:
     media = (
         {row.id: row for row in await database.found(Media, "media where id = any($1)", list(wanted))} if wanted else {}
     )
-    site = await paths.site()
-    subject = Subject(article, content, media, site)
+    site, has_slug = await paths.site_and_slug(article.id, content)
+    subject = Subject(article, content, media, site, has_slug)
     levels = levels_of(site)
     return [
         ChecklistItem(code, levels[code], message, field)
@@ -209,8 +211,8 @@ def _slugs_of_own_addresses(subject: Subject) -> dict[str, str]:
 
 
 async def _slug(subject: Subject) -> Found:
-    content, slug = subject.content, subject.content.slug
-    if slugs.check_slug(slug) is None and await paths.has(SlugKind.ARTICLE, subject.article.id, content.locale, slug):
+    slug = subject.content.slug
+    if slugs.check_slug(slug) is None and subject.has_slug:
         return []
     return [(f"The slug “{slug}” is taken, or cannot be used; choose another.", ("slug",))]
 

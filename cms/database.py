@@ -148,26 +148,36 @@ async def found(
     The columns are named, so that one that a newer release has added does no harm to statements that are prepared.
     """
     joined = joined or {}
-    columns = [*_columns(model), *(f"{sql} as {name}" for name, sql in more.items())]
-    columns += [
-        f'{column} as "{name} {i}"' for name, other in joined.items() for i, column in enumerate(_columns(other))
-    ]
-    sql = f"select {', '.join(columns)} from {rest}"  # noqa: S608
+    sql = f"select {_selected(model, tuple(joined.items()), tuple(more.items()))} from {rest}"  # noqa: S608
     made = []
     for row in (await get_connection("default").execute_query(sql, list(params)))[1]:
-        made.append(model._init_from_db(**row))
+        values = iter(row)
+        made.append(model._init_from_db(**_taken(model, values)))
         for name in more:
-            setattr(made[-1], name, row[name])
+            setattr(made[-1], name, next(values))
         for name, other in joined.items():
-            values = {column: row[f"{name} {i}"] for i, column in enumerate(other._meta.fields_db_projection_reverse)}
-            there = values[other._meta.db_pk_column] is not None
-            setattr(made[-1], name, other._init_from_db(**values) if there else None)
+            taken = _taken(other, values)
+            there = taken[other._meta.db_pk_column] is not None
+            setattr(made[-1], name, other._init_from_db(**taken) if there else None)
     return made
 
 
 @cache
-def _columns(model: type[Model]) -> tuple[str, ...]:
-    return tuple(f'"{model._meta.db_table}".{column}' for column in model._meta.fields_db_projection_reverse)
+def _selected(
+    model: type[Model], joined: tuple[tuple[str, type[Model]], ...], more: tuple[tuple[str, str], ...]
+) -> str:
+    columns = [*_columns(model), *(f"{sql} as {name}" for name, sql in more)]
+    columns += [f'{column} as "{name} {i}"' for name, other in joined for i, column in enumerate(_columns(other))]
+    return ", ".join(columns)
+
+
+def _columns(model: type[Model]) -> list[str]:
+    return [f'"{model._meta.db_table}".{column}' for column in model._meta.fields_db_projection_reverse]
+
+
+def _taken(model: type[Model], values: Iterator[Any]) -> dict[str, Any]:
+    """The next values of a row are those of this model's columns."""
+    return {column: next(values) for column in model._meta.fields_db_projection_reverse}
 
 
 async def lock(statement: str) -> None:

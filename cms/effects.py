@@ -98,17 +98,19 @@ async def watching_story(before: Live | None, content: Content | None) -> AsyncI
     """The same for a story that readers see like this, or not, and is to have this content, or to be taken down. before
     was read under the lock of what is public."""
     things = Things.of(before, content)
-    async with watching(things) as effect:
-        yield effect
+    await events.lock_public()
+    effect = Effect(await _shown(things))
+    yield effect
     moved = await _moved(before, content)
-    slugs, pointing, sections = (await _fetch(_AROUND, list(things.stories), list(things.sections)))[0]
+    after, slugs, pointing, sections = (await _fetch(_AROUND, *_given(things)))[0]
+    effect.after = set(after)
     told = _told(before) != _told(content)
     effect.around = {
         "sections": sorted(map(str, sections)),
         "tags": sorted(map(str, things.tags)),
         "authors": sorted(map(str, things.authors)),
         "lists": sorted(_ids(effect.before | effect.after, "StoryList")),
-        "pointing": list(map(str, pointing)) if told or moved.get("moved") else [],
+        "pointing": sorted(set(map(str, pointing))) if told or moved.get("moved") else [],
         **moved,
         **({"slugs": slugs} if (before is None) != (content is None) else {}),
     }
@@ -118,9 +120,9 @@ async def _moved(before: Content | None, after: Content | None) -> dict[str, Any
     """Where readers saw a story, and whether they see it elsewhere now."""
     if before is None:
         return {}
-    tree, site = await paths.tree(), await paths.site()
-    path = paths.article_path(before, tree, site)
-    return changed_path(path, paths.article_path(after, tree, site)) if after is not None else {"path": path}
+    ground = await paths.ground()
+    path = ground.path(before)
+    return changed_path(path, ground.path(after)) if after is not None else {"path": path}
 
 
 def changed_path(before: str, after: str | None) -> dict[str, Any]:
@@ -140,9 +142,13 @@ def _ids(things: set[str], kind: str) -> list[str]:
 
 
 async def _shown(things: Things) -> set[str]:
+    return {row[0] for row in await _fetch(_SHOWN, *_given(things))}
+
+
+def _given(things: Things) -> list[list[UUID]]:
     terms = things.stories | things.tags | things.authors | things.sections
     given = (things.stories, things.tags, things.authors, things.media, things.lists, terms, things.sections)
-    return {row[0] for row in await _fetch(_SHOWN, *map(list, given))}
+    return [list(ids) for ids in given]
 
 
 def _public(model: Any) -> str:
@@ -165,17 +171,18 @@ union all select 'RedirectRule:' || id from slug where target_id = any($6) and {
 _POINTING = """
 select article_id from (
     select article_id from live where related_ids && $1::uuid[]
-    union select article_id from live where body_article_ids && $1::uuid[]
-    union select article_id from live join related r using (article_id) where r.related_ids && $1::uuid[]
-    union select live.article_id from live join article a using (translation_group) where a.id = any($1)
+    union all select article_id from live where body_article_ids && $1::uuid[]
+    union all select article_id from live join related r using (article_id) where r.related_ids && $1::uuid[]
+    union all select live.article_id from live join article a using (translation_group) where a.id = any($1)
 ) pointing where article_id <> all($1)
 """
-# $1: the story, $2: sections. What is not asked of them costs little.
+# What readers see of the things, and what stands around them.
 _AROUND = f"""
-select array(select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug),
+select array({_SHOWN}),
+    array(select distinct slug from slug where kind = 'ARTICLE' and target_id = any($1) and public order by slug),
     array({_POINTING}),
     array(with recursive above (id, parent_id) as (
-        select id, parent_id from section where id = any($2)
+        select id, parent_id from section where id = any($7)
         union select s.id, s.parent_id from section s join above on s.id = above.parent_id
     ) select id from above)
 """

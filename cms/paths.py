@@ -6,7 +6,7 @@ never saw is free again as soon as nothing uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -89,9 +89,33 @@ async def tree() -> Tree:
     return Tree.of(await found(Section, "section"))
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What paths of stories are made of: the site's own locale, and the slugs of sections."""
+
+    locale: str
+    slugs: Mapping[UUID | None, str]
+
+    def path(self, content: Content) -> str:
+        return _story_path(content.locale, self.slugs.get(content.section_id), content.slug, self.locale)
+
+
+async def ground() -> Ground:
+    sql = "select site.locale, section.id, section.slug from site left join section on true"
+    rows = (await connections.get("default").execute_query(sql))[1]
+    return Ground(rows[0][0], {id: slug for _, id, slug in rows if id is not None})
+
+
 async def site() -> Site:
     """The row about the site: where its front page stands, and which locale is left out of paths."""
     return (await found(Site, "site"))[0]
+
+
+async def site_and_slug(article_id: UUID, content: Content) -> tuple[Site, bool]:
+    """The site, and whether this story has reserved the slug of its content."""
+    reserved = "select from slug where kind = 'ARTICLE' and locale = $1 and slug = $2 and target_id = $3"
+    rows = await found(Site, "site", content.locale, content.slug, article_id, has_slug=f"exists ({reserved})")
+    return rows[0], rows[0].has_slug  # type: ignore[attr-defined]
 
 
 def article_path(content: Content, tree: Tree, site: Site) -> str:
@@ -99,9 +123,13 @@ def article_path(content: Content, tree: Tree, site: Site) -> str:
 
 
 def story_path(locale: str, section_id: UUID | None, slug: str, tree: Tree, site: Site) -> str:
-    """[/locale][/section-slug]/article-slug; the site's own locale is left out."""
     section = tree.by_id.get(section_id) if section_id else None
-    return f"{'' if locale == site.locale else f'/{locale}'}{f'/{section.slug}' if section else ''}/{slug}"
+    return _story_path(locale, section.slug if section else None, slug, site.locale)
+
+
+def _story_path(locale: str, section_slug: str | None, slug: str, own_locale: str) -> str:
+    """[/locale][/section-slug]/article-slug; the site's own locale is left out."""
+    return f"{'' if locale == own_locale else f'/{locale}'}{f'/{section_slug}' if section_slug else ''}/{slug}"
 
 
 def tag_path(slug: str) -> str:

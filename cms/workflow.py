@@ -208,10 +208,11 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
 
 
 async def story_of(article: Article) -> Story:
-    newest = "head join revision r on r.id = head.revision_id where head.article_id = $1"
-    head = (await found(Head, newest, article.id, saved_by_id="r.created_by_id"))[0]
-    live = await found(Live, "live where article_id = $1", article.id)
-    return Story(article, head, live[0] if live else None, head.saved_by_id)  # type: ignore[attr-defined]
+    newest = "head join revision r on r.id = head.revision_id left join live on live.article_id = head.article_id"
+    rows = await found(
+        Head, f"{newest} where head.article_id = $1", article.id, joined={"live": Live}, saved_by_id="r.created_by_id"
+    )
+    return Story(article, rows[0], rows[0].live, rows[0].saved_by_id)  # type: ignore[attr-defined]
 
 
 def _refuse(actor: Actor, story: Story, name: Transition) -> None:

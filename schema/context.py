@@ -61,16 +61,12 @@ class Context:
         return await self._only_once("tree", paths.tree)
 
     async def path(self, content: Content) -> str:
-        tree, site = self._begun("tree", paths.tree), self._begun("site", paths.site)  # at once
-        return paths.article_path(content, await tree, await site)
+        return (await self._only_once("ground", paths.ground)).path(content)
 
     async def _only_once(self, name: str, read: Callable[[], Awaitable[T]]) -> T:
-        return await self._begun(name, read)
-
-    def _begun(self, name: str, read: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
         if name not in self._once:
             self._once[name] = asyncio.ensure_future(_awaited(read()))
-        return self._once[name]
+        return await self._once[name]  # type: ignore[no-any-return]
 
     def forget(self) -> None:
         """What was read before a write is not what stands after it."""
