@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +19,7 @@ from schema.answers import ends_at, seconds_left
 from schema.context import Context
 from schema.documents import Refused
 from schema.errors import TIMEOUT, TOO_LARGE, UNAVAILABLE, BadRequest, formatted
-from schema.execution import HungUp, Prepared, may_introspect, planned, prepared, run, while_waiting
+from schema.execution import HungUp, Prepared, is_reader, may_introspect, planned, prepared, run, while_waiting
 from schema.plan import Reading, Unplanned, tags_of, to_json
 from schema.question import question
 from schema.viewer import session_cookie, viewer
@@ -128,12 +129,12 @@ async def _answer(request: Request, actor: Actor, params: Any) -> Response:
 
 
 async def _result_of(ask: Prepared, text: str) -> tuple[Any, list[GraphQLError], Reading | None]:
-    try:
-        data, reading = await planned(ask)
-        return data, [], reading
-    except Unplanned:
-        result = await run(ask, Context(actor=ask.actor), text)
-        return result.data, result.errors or [], None
+    with suppress(Unplanned):
+        if is_reader(ask.actor):
+            data, reading = await planned(ask.operation, ask.variables)
+            return data, [], reading
+    result = await run(ask, Context(actor=ask.actor), text)
+    return result.data, result.errors or [], None
 
 
 def _check_method(request: Request, ask: Prepared) -> None:

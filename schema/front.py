@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,7 +24,7 @@ from schema.answers import NEVER, Answer, Answers, Head, as_answer, ends_at, sec
 from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
-from schema.execution import Prepared, documents, planned, prepared
+from schema.execution import documents, planned, prepared
 from schema.plan import Unplanned, keys_of, tags_of, to_json, trimmed
 from schema.question import check_values
 
@@ -45,7 +45,7 @@ _AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type"
 # Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most, and what the
 # newest of them may take, with what each costs besides.
 _SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 4 * 1024**2, 1_000
-_MOST_CHECKED = 1_000
+_MOST_COSTS = 1_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
 
@@ -64,7 +64,7 @@ class Asked:
     packed: bytes
     seconds: int
     turn: int
-    ask: Prepared | None = None
+    cost: int | None = None
 
     def key(self, encoding: bytes) -> Key:
         """Of its answer in this encoding, whose head says how long caches before us may keep it."""
@@ -109,7 +109,7 @@ class Front:
         told = [*headers, ("Vary", f"{caching.VARY}, Origin")]
         self._head: Head = tuple((name.lower().encode(), value.encode()) for name, value in told)
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
-        self._checked: dict[int, Prepared] = {}  # by the numbers of their operations
+        self._costs: dict[int, int] = {}  # of what is the same for all variables, by the numbers of operations
         self._questions = {"GET": _Questions(), "POST": _Questions()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,29 +209,28 @@ class Front:
 
     async def _read(self, asked: Asked, answers: Answers) -> Answer:
         turn = answers.turn
-        ask = asked.ask or await self._prepared(asked)
-        data, reading = await planned(ask)
+        cost = await self._checked(asked) if asked.cost is None else asked.cost
+        data, reading = await planned(asked.operation, asked.variables)
         body = to_json({"data": data})
         if not answers.keeps:
-            return self._headed(Answer(turn, NEVER, body, b"", ask.cost, b""), asked.seconds)
+            return self._headed(Answer(turn, NEVER, body, b"", cost, b""), asked.seconds)
         tags = caching.keys(tags_of(reading)) if asked.seconds else b""
-        found = Answer(turn, ends_at(reading), body, caching.etag(body), ask.cost, keys_of(reading), tags)
+        found = Answer(turn, ends_at(reading), body, caching.etag(body), cost, keys_of(reading), tags)
         return self._headed(found, asked.seconds)
 
-    async def _prepared(self, asked: Asked) -> Prepared:
-        """Checked; what is the same for all variables only once."""
+    async def _checked(self, asked: Asked) -> int:
+        """What it costs, when all is well; raises as `prepared`."""
         check_values(asked.text, asked.variables, PUBLIC)
         number = asked.operation.number
-        known = self._checked.get(number)
-        if known is not None:
-            asked.ask = replace(known, variables=asked.variables)
-            return asked.ask
-        asked.ask = await prepared(PUBLIC, asked.text, asked.name, asked.variables)
-        if asked.operation.is_fixed:
-            if len(self._checked) >= _MOST_CHECKED:
-                self._checked.clear()
-            self._checked[number] = asked.ask
-        return asked.ask
+        cost = self._costs.get(number)
+        if cost is None:
+            cost = (await prepared(PUBLIC, asked.text, asked.name, asked.variables)).cost
+            if asked.operation.is_fixed:
+                if len(self._costs) >= _MOST_COSTS:
+                    self._costs.clear()
+                self._costs[number] = cost
+        asked.cost = cost
+        return cost
 
     def _headed(self, answer: Answer, seconds: int) -> Answer:
         """With its head. seconds: in caches before us."""

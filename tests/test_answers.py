@@ -197,15 +197,16 @@ async def test_a_read_in_flight_while_its_story_changes_is_answered_and_not_kept
     begun, go_on = asyncio.Event(), asyncio.Event()
     plan = front.planned
 
-    async def held(ask: Any) -> Any:
-        found = await plan(ask)
+    async def held(*asked: Any) -> Any:
+        found = await plan(*asked)
         begun.set()
         await go_on.wait()
         return found
 
     monkeypatch.setattr(front, "planned", held)
     early = asyncio.create_task(reader.post("/graphql", json={"query": ARTICLE, "variables": {"slug": "one"}}))
-    await begun.wait()
+    async with asyncio.timeout(60):
+        await begun.wait()
     monkeypatch.setattr(front, "planned", plan)
     await _rename(story.article_id, "Two")
     await feed.catch_up()
@@ -437,6 +438,34 @@ async def test_an_article_shows_all_that_changed_in_its_related_stories_though_t
             assert shown in after and hidden not in after, (shown, hidden)
             ask = await prepared(PUBLIC, PAGE, None, {"slug": slug})
             assert after == to_json({"data": (await ask.operation.plans.read({"slug": slug}, Entities()))[0]}), shown
+
+
+async def test_documents_that_select_the_same_of_related_stories_share_what_was_printed_and_others_do_not(
+    reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entities, "_STREAK", 1)
+    linked = [await make_article(headline=f"Linked {number}", dek=f"Dek {number}") for number in range(3)]
+    for story in linked:
+        await publish(story.article_id)
+    related = [each.article_id for each in linked]
+    await publish((await make_article(headline="One", slug="one", related_post_ids=related)).article_id)
+    teasers = "query %s { article(slug: $slug) { %s relatedPosts { article { %s } } } }"
+
+    async def joins(name: str, own: str, teaser: str) -> tuple[bool, list[dict[str, str]]]:
+        """Whether the related stories were read, and what was told of them."""
+        await get(reader, teasers % (f"{name}($slug: String)", own, teaser), slug="other")
+        with statements() as seen:
+            found = await get(reader, teasers % (f"{name}($slug: String)", own, teaser), slug="one")
+        posts = found.json()["data"]["article"]["relatedPosts"]
+        return any("union all" in each for each in seen), [post["article"] for post in posts]
+
+    headlines = [{"headline": f"Linked {number}"} for number in range(3)]
+    for number in range(6):
+        await joins(f"First{number}", "dek", "headline")
+    assert await joins("Second", "headline slug", "...{ headline }") == (True, headlines)
+    assert await joins("Third", "headline", "headline") == (False, headlines)
+    deks = [{"headline": f"Dek {number}"} for number in range(3)]
+    assert await joins("Fourth", "headline", "headline: dek") == (True, deks)
 
 
 # ---------------------------------------------------------------- who gets what

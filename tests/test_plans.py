@@ -53,8 +53,9 @@ def one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entities, "_STREAK", 1)
 
 
-async def both(document: str, variables: dict[str, object] | None = None) -> tuple[bytes | None, bytes]:
-    """What the plan answers, None where it leaves that to the resolvers, and what they answer."""
+async def both(document: str, variables: dict[str, object] | None, common: Entities) -> tuple[bytes | None, bytes]:
+    """What the plan answers, None where it leaves that to the resolvers, and what they answer. common: what is kept of
+    all documents that were asked by now."""
     ask = await prepared(PUBLIC, document, None, variables or {})
     result = await run(ask, Context(actor=PUBLIC), document)
     resolved = orjson.dumps({"data": result.data, "errors": [str(error) for error in result.errors or []]})
@@ -62,6 +63,9 @@ async def both(document: str, variables: dict[str, object] | None = None) -> tup
         with database.reading():
             kept = Entities()  # what was shown again and again is put together of what is kept
             read = [await ask.operation.plans.read(ask.variables, kept) for _ in range(7)]
+            twin = (await prepared(PUBLIC, document.replace("$no", "$not"), None, ask.variables)).operation
+            read += [await twin.plans.read(ask.variables, kept) for _ in range(2)]
+            read += [await ask.operation.plans.read(ask.variables, common) for _ in range(2)]
         answers = {to_json({"data": data, "errors": []}) for data, _ in read}
         made_of = {(keys_of(reading), " ".join(sorted(tags_of(reading)))) for _, reading in read}
         assert (len(answers), len(made_of)) == (1, 1), (document, answers, made_of)
@@ -177,11 +181,12 @@ async def test_whatever_is_asked_plans_answer_the_bytes_of_the_resolvers(newsroo
     words = await vocabulary([newsroom])
     documents = Documents(words, seed=1)
     answered = long = 0
+    common = Entities()
     for _ in range(_COUNT):
         document = documents.document()
         variables = {name: value for name, _, value in documents.variables}
         try:
-            ours, theirs = await newsroom.run(lambda: both(document, variables))  # noqa: B023 - it runs now
+            ours, theirs = await newsroom.run(lambda: both(document, variables, common))  # noqa: B023 - it runs now
         except (Refused, CMSError):  # two fields under one key, or too much
             continue
         if ours is not None:
@@ -193,10 +198,10 @@ async def test_whatever_is_asked_plans_answer_the_bytes_of_the_resolvers(newsroo
 
 
 async def test_plans_answer_or_leave_questions_of_the_whole_schema(newsroom: World) -> None:
-    words = await vocabulary([newsroom])
+    words, common = await vocabulary([newsroom]), Entities()
     for document in [*questions(words, count=120, odd=0, seed=3), *filters(words)]:
         try:
-            ours, theirs = await newsroom.run(lambda document=document: both(document))  # type: ignore[misc]
+            ours, theirs = await newsroom.run(lambda document=document: both(document, {}, common))  # type: ignore[misc]
         except (Refused, CMSError):
             continue
         assert ours in (None, theirs), document

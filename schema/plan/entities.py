@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+from graphql import SelectionSetNode
 from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.base import Field
@@ -21,20 +22,21 @@ from cms.paths import MAX_SLUG
 from cms.permissions import PUBLIC, Perspective, visible
 from schema.plan.keys import Changes
 from schema.plan.reading import MARK, Reading, Source
-from schema.plan.selection import Getter, is_pure, to_json
+from schema.plan.selection import Compiler, is_pure, to_json
 
 # Rows of one kind: files are many, and it is the new ones that are shown.
 _MOST = 20_000
 # Bytes of cards, with what they cost besides.
 _MOST_OF_CARDS = 16 * 1024**2
-# Places of documents that may have cards: of documents that are not asked for any more, nobody else tells.
+# Places of documents that may have cards, or something printed: of documents that are not asked for any more, nobody
+# else tells.
 _MOST_PLACES = 2_000
 # So many readings in a row found all cards that they looked for: the next one counts on it.
 _STREAK = 16
 # So many cards are made at a place before any of them need have been of use.
 _CREDIT = 200
-# What one place of a document has printed.
-_PRINTED = 4_096
+# What one place has printed.
+_MOST_PRINTED = 4_096
 # Fields whose values are what asyncpg makes of their columns.
 _PLAIN = {
     *(fields.BigIntField, fields.BinaryField, fields.BooleanField, fields.CharField, fields.DatetimeField),
@@ -43,7 +45,7 @@ _PLAIN = {
 
 
 class Card(NamedTuple):
-    """A story as it stands at one place of a document, printed, or None for one that is not live; of what, as of which
+    """A story as it stands at one place of documents, printed, or None for one that is not live; of what, as of which
     turn (schema.plan.keys), and until when at most."""
 
     json: orjson.Fragment | None
@@ -55,7 +57,7 @@ class Card(NamedTuple):
 
 
 class Cards:
-    """The cards of one place of a document, by the ids of stories. is_known: most that are shown are here."""
+    """The cards of one place of documents, by the ids of stories. is_known: most that are shown are here."""
 
     def __init__(self) -> None:
         self.kept: dict[UUID, Card] = {}
@@ -75,14 +77,15 @@ class Cards:
 
 
 class Entities:
-    """Rows that are kept, and cards. Rows that are fetched while something is dropped may be older than that, and are
-    not kept; a card is looked at when it is asked for again."""
+    """Rows that are kept, what they were printed as, and cards. Rows that are fetched while something is dropped may be
+    older than that, and are not kept; a card is looked at when it is asked for again."""
 
     def __init__(self, changes: Changes | None = None) -> None:
         self.changes = changes or Changes()
         self.kept: dict[Source, dict[Any, Any]] = {}
-        self.cards: dict[Source, Cards] = {}
+        self.cards: dict[str, Cards] = {}  # by place: Stories.place
         self._weight = 0
+        self._printed: dict[str, dict[UUID, orjson.Fragment]] = {}  # of kept rows, by place: Printer
         self.turn = object()  # another one whenever something was dropped
         self._slugs: dict[UUID, str] = {}
 
@@ -99,26 +102,34 @@ class Entities:
         """Whether this very row is kept."""
         return self.kept.get(source, {}).get(row.id) is row
 
-    def cards_of(self, source: Source) -> Cards | None:
+    def printed(self, place: str) -> dict[UUID, orjson.Fragment]:
+        found = self._printed.get(place)
+        if found is None or len(found) > _MOST_PRINTED:
+            if len(self._printed) >= _MOST_PLACES:
+                self._printed.clear()
+            found = self._printed[place] = {}
+        return found
+
+    def cards_of(self, place: str) -> Cards | None:
         """None for who asks for the first time, and may never come again."""
-        found = self.cards.get(source)
+        found = self.cards.get(place)
         if found is None:
             if len(self.cards) >= _MOST_PLACES:
                 self._clear_cards()
-            self.cards[source] = Cards()
+            self.cards[place] = Cards()
         return found
 
-    def keep_card(self, source: Source, id: UUID, card: Card) -> None:
-        old = self.cards[source].kept.get(id) if source in self.cards else None
+    def keep_card(self, place: str, id: UUID, card: Card) -> None:
+        old = self.cards[place].kept.get(id) if place in self.cards else None
         self._weight += card.weight - (old.weight if old is not None else 0)
         if self._weight > _MOST_OF_CARDS:
             self._clear_cards()
             self._weight = card.weight
-        self.cards.setdefault(source, Cards()).kept[id] = card
+        self.cards.setdefault(place, Cards()).kept[id] = card
 
-    def card(self, source: Source, id: UUID) -> Card | None:
+    def card(self, place: str, id: UUID) -> Card | None:
         """If nothing of it has changed."""
-        cards = self.cards.get(source)
+        cards = self.cards.get(place)
         if cards is None:
             return None
         found = cards.kept.get(id)
@@ -131,7 +142,7 @@ class Entities:
 
     def forget(self, id: UUID) -> None:
         """Something happened to the tag, author or file with this id, or to whether readers are shown it."""
-        self.turn = object()
+        self._drop()
         slug = self._slugs.pop(id, None)
         for source, rows in self.kept.items():
             if isinstance(source, _ByKey):
@@ -140,10 +151,14 @@ class Entities:
                 rows.pop(slug, None)
 
     def clear(self) -> None:
-        self.turn = object()
+        self._drop()
         self._clear_cards()
         self.kept.clear()
         self._slugs.clear()
+
+    def _drop(self) -> None:
+        self.turn = object()
+        self._printed.clear()
 
     def _clear_cards(self) -> None:
         self.cards.clear()
@@ -219,13 +234,20 @@ class _TheTree(_Kept):
 
 
 class Printer:
-    """Entities of one source as JSON, for one place of a document: made once, and again when something happened to any.
-    of makes of a row what is to be built."""
+    """Entities of one source as JSON, at one place of documents: printed once, and again when something happened to
+    any. build makes what is to be printed of what `of` makes of a row."""
 
-    def __init__(self, source: Source, build: Getter, of: Callable[[Any], Any] = lambda row: row) -> None:
-        self._source, self._build, self._of = source, build, of
-        self._turn: object = None
-        self._printed: dict[UUID, orjson.Fragment] = {}
+    def __init__(
+        self,
+        source: Source,
+        c: Compiler,
+        type_name: str,
+        sets: list[SelectionSetNode],
+        of: Callable[[Any], Any] = lambda row: row,
+    ) -> None:
+        self.build = c.object(type_name, sets)
+        self._source, self._of = source, of
+        self._place = f"{type_name} {c.text(sets)}"
 
     def many(self, ids: Sequence[UUID], reading: Reading) -> list[Any]:
         """Those of the entities that are there."""
@@ -245,12 +267,12 @@ class Printer:
             return [self.many(ids, reading) for ids in lists]
 
     def one(self, row: Any, reading: Reading) -> Any:
-        if not is_pure(self._build):
-            return self._build(self._of(row), reading)
+        if not is_pure(self.build):
+            return self.build(self._of(row), reading)
         printed = self.printed(reading)
         found = printed.get(row.id)
         if found is None:
-            found = orjson.Fragment(to_json(self._build(self._of(row), reading)))
+            found = orjson.Fragment(to_json(self.build(self._of(row), reading)))
             # A row that is not kept may be older than what happened last.
             if reading.entities.keeps(self._source, row):
                 printed[row.id] = found
@@ -258,10 +280,7 @@ class Printer:
 
     def printed(self, reading: Reading) -> dict[UUID, orjson.Fragment]:
         """By id."""
-        turn = reading.entities.turn
-        if self._turn is not turn or len(self._printed) > _PRINTED:
-            self._turn, self._printed = turn, {}
-        return self._printed
+        return reading.entities.printed(self._place)
 
 
 TAGS, AUTHORS, MEDIA = _ByKey(Tag), _ByKey(Author), _ByKey(Media)

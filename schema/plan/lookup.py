@@ -26,7 +26,7 @@ class BySlug(Source):
     def __init__(self, stories: Stories) -> None:
         stories.is_alone = True
         self._stories, self._related = stories, stories.related
-        self._carded = self._related is not None and self._related.are_carded
+        self._cards = self._related.place if self._related is not None and self._related.are_carded else None
         self._together: dict[bool, Together] = {}
 
     def is_direct(self, reading: Reading) -> bool:
@@ -43,9 +43,9 @@ class BySlug(Source):
 
     def _brings(self, reading: Reading) -> bool:
         """Whether the related stories come along; else their cards are known."""
-        if not self._carded:
+        if self._cards is None:
             return self._related is not None
-        cards = reading.entities.cards.get(self._related)  # type: ignore[arg-type]
+        cards = reading.entities.cards.get(self._cards)
         return cards is None or not cards.is_known
 
     def _statement(self, brings: bool) -> Together:

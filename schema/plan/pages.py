@@ -120,7 +120,7 @@ class Pages(Source):
             return _Shows.ROWS
         found: _Shows | None = reading.memory.get(self.stories)
         if found is None:
-            cards = reading.entities.cards_of(self.stories)
+            cards = reading.entities.cards_of(self.stories.place)
             found = _Shows.ROWS if cards is None else _Shows.KNOWN_CARDS if cards.is_known else _Shows.CARDS
             reading.memory[self.stories] = found
         return found

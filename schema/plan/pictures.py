@@ -23,8 +23,7 @@ class Uses:
     """The uses of files at one place of a document. One that says nothing of its own is printed once."""
 
     def __init__(self, c: Compiler, sets: list[SelectionSetNode]) -> None:
-        self._build = c.object("MediaUse", sets)
-        self._plain = Printer(MEDIA, self._build, of=lambda row: Use(row, {}))
+        self._plain = Printer(MEDIA, c, "MediaUse", sets, of=lambda row: Use(row, {}))
 
     def get(self, row: Media | None, said: Mapping[str, Any], reading: Reading) -> Any:
         """None for a file that may not be seen."""
@@ -32,7 +31,7 @@ class Uses:
             return None
         reading.show(row)
         changes = said or row.expires_at is not None
-        return self._build(Use(row, said), reading) if changes else self._plain.one(row, reading)
+        return self._plain.build(Use(row, said), reading) if changes else self._plain.one(row, reading)
 
     def of(self, id: UUID | None, said: Mapping[str, Any] | str | None, reading: Reading) -> Any:
         """The same of the file with this id, None without one. said: as a row has it, or as PostgreSQL prints it."""

@@ -116,9 +116,9 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
                     return found
                 if likes is not None and id in picked:
                     continue
-                card = entities.card(stories, id)
+                card = entities.card(stories.place, id)
                 if card is None:  # then all of them are read, and come along for a while
-                    entities.cards.setdefault(stories, Cards()).note(0, 1)
+                    entities.cards.setdefault(stories.place, Cards()).note(0, 1)
                     return None
                 if card.json is not None:
                     found.append((card, likes, 0))

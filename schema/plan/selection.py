@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -30,6 +31,7 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
     get_nullable_type,
+    print_ast,
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
@@ -229,6 +231,27 @@ class Compiler:
             if inner is not None and not self.is_constant([inner]):
                 return False
         return True
+
+    def text(self, sets: Sequence[SelectionSetNode]) -> str:
+        """These selections, with fragments in their places and without what is switched off: the same for all documents
+        that ask for the same in the same words."""
+        found: list[str] = []
+        for node in chain.from_iterable(each.selections for each in sets):
+            if not self._is_included(node):
+                continue
+            if isinstance(node, FieldNode):
+                told = f"{node.alias.value}: {node.name.value}" if node.alias else node.name.value
+                inner = node.selection_set
+                arguments = ", ".join(print_ast(each) for each in node.arguments or ())
+                found.append(f"{told}({arguments})" if arguments else told)
+            else:
+                spread = self.fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+                assert isinstance(spread, FragmentDefinitionNode | InlineFragmentNode)
+                inner, condition = spread.selection_set, spread.type_condition
+                found.append(f"... on {condition.name.value}" if condition else "...")
+            if inner is not None:
+                found.append(f"{{ {self.text([inner])} }}")
+        return " ".join(found)
 
     def _collect(
         self, type_: GraphQLObjectType, node: SelectionSetNode, grouped: dict[str, list[FieldNode]], seen: set[str]

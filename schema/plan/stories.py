@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
+from sys import intern
 from typing import Any
 from uuid import UUID
 
@@ -84,7 +85,7 @@ class Stories(Source):
     related is what is selected of the related stories of the first of its relatedPosts: those come along in one
     statement, their columns in the same places: what editors picked, and of what the machine found the first where
     they picked fewer than wished. are_carded: related ones may be shown as cards, and need not come along where these
-    are known. is_alone: one story for each reading.
+    are known; place: of those cards, which documents that select the same share. is_alone: one story for each reading.
     """
 
     is_marked = True
@@ -100,6 +101,7 @@ class Stories(Source):
         self.related: Stories | None = None
         self.wished = 0
         self.is_alone = self.are_carded = False
+        self.place = intern(f"{'related' if self.is_related else 'listed'} {c.text(sets)}")
         self._build = c.object("Article", sets, self)
         self._build_all = of_all(self._build)
 
@@ -110,6 +112,7 @@ class Stories(Source):
         made.columns, made._used, made.is_related, made._sql = [MARK, "article_id"], {"article_id"}, False, {}
         made.related, made.wished = None, 0
         made.is_alone = made.are_carded = False
+        made.place = ""
         return made
 
     def build(self, row: Any, reading: Reading) -> Any:
@@ -124,14 +127,14 @@ class Stories(Source):
         """The stories of these rows of a list, of which it needs no more than the ids."""
         entities, found, missing = reading.entities, [], 0
         for row in rows:
-            card = entities.card(self, row[ID])
+            card = entities.card(self.place, row[ID])
             if card is None:
                 missing += 1
                 card = self.card(row[ID], reading)
             if card is not None:
                 found.append(card)
-        if self in entities.cards:
-            entities.cards[self].is_known = missing <= len(rows) / 2
+        if self.place in entities.cards:
+            entities.cards[self.place].is_known = missing <= len(rows) / 2
         return self.show(found, reading)
 
     def show(self, cards: Sequence[Card], reading: Reading) -> list[Any]:
@@ -146,16 +149,16 @@ class Stories(Source):
         """Make a card of the first of these, all of which were fetched, that has none: of one, so that those who show
         what nobody shows again hardly pay for it."""
         entities = reading.entities
-        cards = entities.cards_of(self)
+        cards = entities.cards_of(self.place)
         if cards is None:
             return
-        missing = [id for id in ids if entities.card(self, id) is None]
+        missing = [id for id in ids if entities.card(self.place, id) is None]
         is_worth = cards.note(len(ids) - len(missing), len(missing))
         if not missing or not is_worth:
             return
         id = missing[0]
         if self.card(id, reading) is None and reading.get(self, id) is None:
-            entities.keep_card(self, id, Card(None, reading.turn, id.bytes, "", None, _OVERHEAD))
+            entities.keep_card(self.place, id, Card(None, reading.turn, id.bytes, "", None, _OVERHEAD))
 
     def card(self, id: UUID, reading: Reading) -> Card | None:
         """A new one, if nothing is missing for it."""
@@ -170,7 +173,7 @@ class Stories(Source):
             keys, tags = keys_of(reading), " ".join(tags_of(reading))
             weight = len(json) + len(keys) + len(tags) + _OVERHEAD
             card = Card(orjson.Fragment(json), reading.turn, keys, tags, reading.ends_at, weight)
-        reading.entities.keep_card(self, id, card)
+        reading.entities.keep_card(self.place, id, card)
         return card
 
     def column(self, name: str) -> int:
@@ -335,7 +338,7 @@ def _section(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Article", "tags")
 def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    place, tags = scope.column("tag_ids"), Printer(TAGS, c.object("Tag", asked.sets))
+    place, tags = scope.column("tag_ids"), Printer(TAGS, c, "Tag", asked.sets)
 
     def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
         lists = [row[place] for row in rows]
@@ -351,10 +354,10 @@ def _tags(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Article", "byline")
 def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    people, build = scope.column("author_ids"), c.object("BylineEntry", asked.sets)
+    people = scope.column("author_ids")
     says_role = any(each.name == "role" for each in c.fields("BylineEntry", asked.sets))
     roles = scope.column("author_roles") if says_role else None
-    entries = Printer(AUTHORS, build, of=lambda author: (author, None))
+    entries = Printer(AUTHORS, c, "BylineEntry", asked.sets, of=lambda author: (author, None))
 
     def get(rows: Sequence[Any], reading: Reading) -> list[Any]:
         lists = [row[people] for row in rows]
@@ -371,7 +374,7 @@ def _byline(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
     def with_roles(row: Any, reading: Reading) -> list[Any]:
         found = [(reading.entity(AUTHORS, id), role) for id, role in zip(row[people], row[roles], strict=True)]
-        return [build(entry, reading) for entry in found if entry[0] is not None]
+        return [entries.build(entry, reading) for entry in found if entry[0] is not None]
 
     return together(get, one)
 
