@@ -58,6 +58,7 @@ KNOWN = Size(64_000, 6_000, 50, 20, 60, 3_000, 100, 100, 64)
 MOST_PAIRS = 2_000
 # What variables may nest: a story's body is lists in lists.
 PUBLIC_NESTING, KNOWN_NESTING = 16, 64
+_NESTED = (dict, list)
 
 
 def too_large(message: str) -> GraphQLError:
@@ -75,13 +76,13 @@ def measure(text: str, document: DocumentNode) -> Size:
 
 def nests_deeper(value: Any, most: int) -> bool:
     """Whether lists and objects of a JSON value stand more than that many in one another."""
-    level = [value] if isinstance(value, dict | list) else []
+    level = [value] if isinstance(value, _NESTED) else []
     for _ in range(most):
         level = [
             child
             for each in level
             for child in (each.values() if isinstance(each, dict) else each)
-            if isinstance(child, dict | list)
+            if isinstance(child, _NESTED)
         ]
         if not level:
             break

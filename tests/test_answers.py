@@ -23,6 +23,7 @@ from schema import caching, delivery, front
 from schema.answers import Answer, Answers, Shelf
 from schema.execution import prepared
 from schema.plan import Entities, entities, lookup, to_json
+from schema.plan.entities import Card
 from tests.clients import client
 from tests.conftest import Api
 from tests.factories import make_actor, make_article, make_media, make_section, make_token, make_user, publish
@@ -466,6 +467,18 @@ async def test_documents_that_select_the_same_of_related_stories_share_what_was_
     assert await joins("Third", "headline", "headline") == (False, headlines)
     deks = [{"headline": f"Dek {number}"} for number in range(3)]
     assert await joins("Fourth", "headline", "headline: dek") == (True, deks)
+
+
+def test_cards_that_take_too_much_make_room_by_the_older_half_of_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities, "_MOST_OF_CARDS", 10 * 50)
+    kept, ids = Entities(), [UUID(int=number) for number in range(14)]
+    for number, id in enumerate(ids[:11]):
+        kept.keep_card(f"place {number % 2}", id, Card(None, 0, b"", "", None, 50))
+    here = [number for number, id in enumerate(ids) if kept.card(f"place {number % 2}", id)]
+    assert here == [6, 7, 8, 9, 10]
+    for number, id in enumerate(ids[:5]):  # and no more room is counted than what went had taken
+        kept.keep_card(f"place {number % 2}", id, Card(None, 0, b"", "", None, 50))
+    assert len([number for number, id in enumerate(ids) if kept.card(f"place {number % 2}", id)]) == 10
 
 
 # ---------------------------------------------------------------- who gets what

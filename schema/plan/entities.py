@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,8 +32,9 @@ _MOST_OF_CARDS = 16 * 1024**2
 # Places of documents that may have cards, or something printed: of documents that are not asked for any more, nobody
 # else tells.
 _MOST_PLACES = 2_000
-# So many readings in a row found all cards that they looked for: the next one counts on it.
-_STREAK = 16
+# So many readings in a row found all cards that they looked for: the next one counts on it. One that did not weighs as
+# much as so many that did: what it costs more is some times what they cost less.
+_STREAK, _ERROR = 16, 8
 # So many cards are made at a place before any of them need have been of use.
 _CREDIT = 200
 # What one place has printed.
@@ -68,7 +70,7 @@ class Cards:
     def note(self, found: int, missing: int) -> bool:
         """What a reading that shows few had here and had not: where it counts on them and errs, that costs a statement
         more. Whether one that is missing is worth making: as long as those that were made are of use."""
-        self._streak = 0 if missing else self._streak + 1
+        self._streak = max(0, self._streak - _ERROR) if missing else min(self._streak + 1, 2 * _STREAK)
         self.is_known = self._streak >= _STREAK
         self._credit = min(self._credit + found, _CREDIT) - bool(missing)
         is_worth = self._credit >= 0
@@ -122,10 +124,9 @@ class Entities:
     def keep_card(self, place: str, id: UUID, card: Card) -> None:
         old = self.cards[place].kept.get(id) if place in self.cards else None
         self._weight += card.weight - (old.weight if old is not None else 0)
-        if self._weight > _MOST_OF_CARDS:
-            self._clear_cards()
-            self._weight = card.weight
         self.cards.setdefault(place, Cards()).kept[id] = card
+        if self._weight > _MOST_OF_CARDS:
+            self._halve_cards()
 
     def card(self, place: str, id: UUID) -> Card | None:
         """If nothing of it has changed."""
@@ -159,6 +160,12 @@ class Entities:
     def _drop(self) -> None:
         self.turn = object()
         self._printed.clear()
+
+    def _halve_cards(self) -> None:
+        """Let the older ones of each place go."""
+        for cards in self.cards.values():
+            for id in list(islice(cards.kept, (len(cards.kept) + 1) // 2)):
+                self._weight -= cards.kept.pop(id).weight
 
     def _clear_cards(self) -> None:
         self.cards.clear()
