@@ -177,12 +177,17 @@ async def update_editorial(
         return await newest(id)
 
 
-async def fetch(actor: Actor, id: UUID, expected_version: int | None = None) -> Article:
-    """The story, held until the transaction ends. Raises NotFound (hidden ones too), Conflict for a stale version."""
-    may_see = visible(actor, Article, Perspective.DRAFT)
-    rows = await found(Article, f"article where id = $1 and {may_see} for update", id)
+async def fetch(actor: Actor, id: UUID, expected_version: int | None = None, *, public: bool = False) -> Article:
+    """The story, held until the transaction ends; public: so is then the lock of what is public (cms.events). Raises
+    NotFound (hidden ones too), Conflict for a stale version."""
+    # A statement within: the story is held first.
+    held = f"(select * from article where id = $1 and {visible(actor, Article, Perspective.DRAFT)} for update) article"
+    also: dict[str, Any] = {"locked": events.LOCK_PUBLIC} if public else {}
+    rows = await found(Article, held, id, **also)
     if not rows:
         raise NotFound("There is no story with that id.")
+    if public:
+        events.locked_public()
     check_version(rows[0], expected_version)
     return rows[0]
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from cms import body, clock, database, ids, paths, slugs
+from cms import body, clock, database, ids, slugs
 from cms.errors import Invalid
 from cms.models import Article, Content, Live, Media, Site, Slug, SlugKind
 
@@ -66,16 +66,21 @@ class Subject:
 
 
 Found = list[tuple[str, tuple[str, ...] | None]]
+_RESERVED = "select from slug where kind = 'ARTICLE' and target_id = $2 and locale = $3 and slug = $4"
 
 
 async def checklist(article: Article, content: Content) -> list[ChecklistItem]:
     """What blocks or warns before this content of the story can be published, in the order of RULES."""
-    wanted = {*content.body_media_ids, *([content.lead_media_id] if content.lead_media_id else ())}
-    media = (
-        {row.id: row for row in await database.found(Media, "media where id = any($1)", list(wanted))} if wanted else {}
+    rows = await database.found(
+        Site,
+        "site left join media on media.id = any($1)",
+        [*content.body_media_ids, *([content.lead_media_id] if content.lead_media_id else ())],
+        *(article.id, content.locale, content.slug),
+        joined={"media": Media},
+        has_slug=f"exists ({_RESERVED})",
     )
-    site, has_slug = await paths.site_and_slug(article.id, content)
-    subject = Subject(article, content, media, site, has_slug)
+    site, media = rows[0], [row.media for row in rows if row.media]  # type: ignore[attr-defined]
+    subject = Subject(article, content, {each.id: each for each in media}, site, site.has_slug)  # type: ignore[attr-defined]
     levels = levels_of(site)
     return [
         ChecklistItem(code, levels[code], message, field)

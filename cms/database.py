@@ -46,6 +46,7 @@ __all__ = [
     "connect",
     "found",
     "lock",
+    "locked",
     "migrate",
     "open",
     "pending",
@@ -183,10 +184,14 @@ def _taken(model: type[Model], values: Iterator[Any]) -> dict[str, Any]:
 async def lock(statement: str) -> None:
     """Run a statement that locks something until the transaction ends, unless that was done in it already."""
     client = get_connection("default")
-    locked = _locked.setdefault(client, set())
-    if statement not in locked or not isinstance(client, TransactionalDBClient):
+    if statement not in _locked.get(client, ()) or not isinstance(client, TransactionalDBClient):
         await client.execute_query(statement)
-        locked.add(statement)
+        locked(statement)
+
+
+def locked(statement: str) -> None:
+    """What this statement locks is locked, until the transaction ends."""
+    _locked.setdefault(get_connection("default"), set()).add(statement)
 
 
 async def rows(sql: str, *params: Any) -> list[asyncpg.Record]:

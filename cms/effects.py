@@ -62,11 +62,13 @@ class Things:
 
 @dataclass(slots=True)
 class Effect:
-    """Complete when the write that is watched is done: what readers saw of the things before, and see after."""
+    """Complete when the write that is watched is done: what readers saw of the things before, and see after. ground: of
+    a story's paths."""
 
     before: set[str]
     after: set[str] = field(default_factory=set)
     around: dict[str, Any] = field(default_factory=dict)
+    ground: paths.Ground | None = None
 
     @property
     def toggles(self) -> bool:
@@ -101,9 +103,9 @@ async def watching_story(before: Live | None, content: Content | None) -> AsyncI
     await events.lock_public()
     effect = Effect(await _shown(things))
     yield effect
-    moved = await _moved(before, content)
-    after, slugs, pointing, sections = (await _fetch(_AROUND, *_given(things)))[0]
-    effect.after = set(after)
+    after, slugs, pointing, sections, *ground = (await _fetch(_AROUND, *_given(things)))[0]
+    effect.after, effect.ground = set(after), paths.Ground.of(*ground)
+    moved = _moved(before, content, effect.ground)
     told = _told(before) != _told(content)
     effect.around = {
         "sections": sorted(map(str, sections)),
@@ -116,11 +118,10 @@ async def watching_story(before: Live | None, content: Content | None) -> AsyncI
     }
 
 
-async def _moved(before: Content | None, after: Content | None) -> dict[str, Any]:
+def _moved(before: Content | None, after: Content | None, ground: paths.Ground) -> dict[str, Any]:
     """Where readers saw a story, and whether they see it elsewhere now."""
     if before is None:
         return {}
-    ground = await paths.ground()
     path = ground.path(before)
     return changed_path(path, ground.path(after)) if after is not None else {"path": path}
 
@@ -184,7 +185,8 @@ select array({_SHOWN}),
     array(with recursive above (id, parent_id) as (
         select id, parent_id from section where id = any($7)
         union select s.id, s.parent_id from section s join above on s.id = above.parent_id
-    ) select id from above)
+    ) select id from above),
+    {paths.GROUND}
 """
 
 

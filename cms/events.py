@@ -15,9 +15,9 @@ from cms.permissions import Actor
 
 # Any constant does, as long as it is this one everywhere and for ever.
 _PUBLIC_LOCK = 0x636F7079
-_LOCK_PUBLIC = (
-    f"select pg_advisory_xact_lock({_PUBLIC_LOCK}), set_config('plan_cache_mode', 'force_generic_plan', true), "
-    "set_config('max_parallel_workers_per_gather', '0', true)"
+LOCK_PUBLIC = (
+    f"pg_advisory_xact_lock({_PUBLIC_LOCK})::text || set_config('plan_cache_mode', 'force_generic_plan', true) "
+    "|| set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 
@@ -27,7 +27,12 @@ async def lock_public() -> None:
     Taking it before writing what is public also keeps two publications from waiting for each other. It holds up all
     that others publish: so what is done under it is planned once, and not by helpers whom to call takes longer.
     """
-    await database.lock(_LOCK_PUBLIC)
+    await database.lock(f"select {LOCK_PUBLIC}")
+
+
+def locked_public() -> None:
+    """The same was done by a statement that selected LOCK_PUBLIC."""
+    database.locked(f"select {LOCK_PUBLIC}")
 
 
 async def record(

@@ -6,7 +6,7 @@ never saw is free again as soon as nothing uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -96,26 +96,27 @@ class Ground:
     locale: str
     slugs: Mapping[UUID | None, str]
 
+    @classmethod
+    def of(cls, locale: str, ids: Sequence[UUID], slugs: Sequence[str]) -> Ground:
+        """Of what GROUND gives."""
+        return cls(locale, dict(zip(ids, slugs, strict=True)))
+
     def path(self, content: Content) -> str:
         return _story_path(content.locale, self.slugs.get(content.section_id), content.slug, self.locale)
 
 
+GROUND = (
+    "(select locale from site), array(select id from section order by id), array(select slug from section order by id)"
+)
+
+
 async def ground() -> Ground:
-    sql = "select site.locale, section.id, section.slug from site left join section on true"
-    rows = (await connections.get("default").execute_query(sql))[1]
-    return Ground(rows[0][0], {id: slug for _, id, slug in rows if id is not None})
+    return Ground.of(*(await connections.get("default").execute_query(f"select {GROUND}"))[1][0])
 
 
 async def site() -> Site:
     """The row about the site: where its front page stands, and which locale is left out of paths."""
     return (await found(Site, "site"))[0]
-
-
-async def site_and_slug(article_id: UUID, content: Content) -> tuple[Site, bool]:
-    """The site, and whether this story has reserved the slug of its content."""
-    reserved = "select from slug where kind = 'ARTICLE' and locale = $1 and slug = $2 and target_id = $3"
-    rows = await found(Site, "site", content.locale, content.slug, article_id, has_slug=f"exists ({reserved})")
-    return rows[0], rows[0].has_slug  # type: ignore[attr-defined]
 
 
 def article_path(content: Content, tree: Tree, site: Site) -> str:
@@ -185,15 +186,11 @@ async def make_public(kind: SlugKind, target_id: UUID, locale: str, slug: str) -
     await Slug.filter(kind=kind, target_id=target_id, locale=locale, slug=slug).update(public=True)
 
 
-async def make_story_public(article_id: UUID) -> None:
-    """Readers see from now on the slug that a live story has, and those of its tags and authors."""
-    await connections.get("default").execute_query(_MAKE_STORY_PUBLIC, [article_id])
-
-
-_MAKE_STORY_PUBLIC = """
-update slug set public = true where not public
-and target_id = any(array(select unnest(tag_ids || author_ids || article_id) from live where article_id = $1))
-and (target_id <> $1 or (locale, slug) = (select locale, slug from live where article_id = $1))
+# What readers see when they see the revision $1 of a story: its slug, and those of its tags and authors.
+MAKE_STORY_PUBLIC = """
+update slug set public = true from revision r where r.id = $1 and not public
+and target_id = any(r.tag_ids || r.author_ids || r.article_id)
+and (target_id <> r.article_id or (slug.locale, slug.slug) = (r.locale, r.slug))
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cms import articles, clock, listings, paths, related, revisions, search, taxonomy, translations
+from cms import articles, clock, listings, related, revisions, search, taxonomy, translations
 from cms.checklist import checklist
 from cms.errors import Embargoed, Invalid, Issue
 from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Live, Revision
@@ -22,7 +22,6 @@ async def go_live(
     article.published_at = published_at or article.published_at or source_date or now
     article.first_published_at = article.first_published_at or article.published_at
     article.gone_at = article.gone_reason = article.gone_notice = None
-    await revisions.seal(revision_id)
     await articles.copy(
         revision_id,
         "live",
@@ -34,7 +33,7 @@ async def go_live(
     await listings.file_live(article.id)
     await search.file_live(content)
     await related.owe(article.id)
-    await paths.make_story_public(article.id)
+    await revisions.make_public(revision_id)
 
 
 async def take_down(article: Article, reason: GoneReason, notice: str | None, *, now: datetime | None = None) -> None:

@@ -153,9 +153,7 @@ async def transition(
     require(actor, Action[name])
     wish = wish or Wish()
     async with transaction():
-        article = await articles.fetch(actor, id, expected_version)
-        if name in _PUBLIC:
-            await events.lock_public()
+        article = await articles.fetch(actor, id, expected_version, public=name in _PUBLIC)
         story = await story_of(article)
         _refuse(actor, story, name)
         effect = None
@@ -169,7 +167,7 @@ async def transition(
         await article.save()
         await record(actor, article, name, wish, effect)
         head = head or story.head
-        head.version, head.story = article.version, article
+        head.version, head.story, head.ground = article.version, article, effect.ground if effect else None
         return head
 
 
@@ -184,8 +182,7 @@ async def add_correction(actor: Actor, id: UUID, *, kind: CorrectionKind, text: 
     """Put a public notice on a live story without publishing a new version."""
     require(actor, Action.CORRECT)
     async with transaction():
-        article = await articles.fetch(actor, id)
-        await events.lock_public()
+        article = await articles.fetch(actor, id, public=True)
         live = (await story_of(article)).live
         if live is None:
             raise TransitionRefused("Readers do not see the story: only a live story can carry a notice.")

@@ -68,6 +68,14 @@ class Context:
             self._once[name] = asyncio.ensure_future(_awaited(read()))
         return await self._once[name]  # type: ignore[no-any-return]
 
+    def remember(self, head: Head) -> None:
+        """What was written with it need not be read again."""
+        if head.story is not None:
+            self.loaders.remember([head.story])
+        if head.ground is not None:
+            self._once["ground"] = asyncio.get_running_loop().create_future()
+            self._once["ground"].set_result(head.ground)
+
     def forget(self) -> None:
         """What was read before a write is not what stands after it."""
         self._loaders = None

@@ -60,8 +60,8 @@ class _Fresh(FieldExtension):
             done = await next_(source, info, **kwargs)
         finally:
             info.context.forget()
-        if isinstance(done, Head) and done.story is not None:
-            info.context.loaders.remember([done.story])
+        if isinstance(done, Head):
+            info.context.remember(done)
         return done
 
 

@@ -199,6 +199,7 @@ class Head(Content):
     revision_id: UUID
     version: int  # of the story, where permissions.query read the row
     story: Article | None = None  # where it was read, or written, together with the head
+    ground: Any = None  # the same of what its path is made of (cms.paths.Ground)
 
     class Meta:
         table = "head"
