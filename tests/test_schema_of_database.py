@@ -187,3 +187,9 @@ async def test_checks_hold() -> None:
     ):
         with pytest.raises(Exception, match=r"site|violates"):
             await execute(statement)
+
+
+async def test_what_stories_name_is_put_into_its_index_at_once() -> None:
+    """Else who publishes reads, and in the end puts in its place, what others have left."""
+    late = "indexdef like '%USING gin%' and indexdef not like '%(fastupdate=off)'"
+    assert await execute(f"select indexname from pg_indexes where tablename in ('live', 'head') and {late}") == []
