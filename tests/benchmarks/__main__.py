@@ -11,8 +11,9 @@ cold                 Copydesk that keeps no answers: every request is read from 
 warm                 Copydesk as it is: POST, GET, and GET with the answer's ETag
 
 Before anything is measured, all have to answer the same. All servers stand ready, and are measured one after another,
-round by round; what counts is the best round of each, because whatever else the machine does makes it slower only. The
-server has the first core to itself, PostgreSQL and the load share the second. The load is wrk's
+round by round. A cell has the best round of each, because whatever else the machine does makes it slower only; how many
+times as many requests one answers as another is the median of the rounds, because a machine that others share changes
+its speed by the minute. The server has the first core to itself, PostgreSQL and the load share the second. The load is wrk's
 (https://github.com/wg/wrk); without it, a slower one of our own, which cannot tell the fastest apart.
 """
 
@@ -22,9 +23,10 @@ import argparse
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
-from tests.benchmarks.columns import COLUMNS, Ports, best, check, constant, served, wishes
-from tests.benchmarks.load import Measured
+from tests.benchmarks.columns import COLUMNS, Ports, check, constant, in_turn, served, wishes
+from tests.benchmarks.load import Measured, best, times
 from tests.benchmarks.report import CELL, at_least, at_most, cell, conditions, markdown
 from tests.benchmarks.running import newsroom
 from tests.benchmarks.shapes import Shape, shapes
@@ -39,14 +41,14 @@ DEMANDS = (
     ("nothing kept", "postgraphile", (1.0, 1.0, 1.0)),
 )
 MOST_SPREAD = 3.0
-Row = dict[str, Measured]
+Row = dict[str, list[Measured]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stories", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--keep", type=Path, help="where the filled database is left, or found")
     wish = parser.parse_args()
     with newsroom(wish.stories, wish.keep) as url, ExitStack() as stack:
@@ -55,7 +57,7 @@ def main() -> None:
         answers = constant(stack, url, ports["post"], [shape.posts()[0] for shape in asked])
         ports |= dict.fromkeys(("bare", "headed post", "headed get"), answers)
         print(asyncio.run(conditions(url, f"{wish.stories:,} stories")))
-        print(f"16 connections, the best of {wish.rounds} rounds of {wish.seconds:g} s each\n", flush=True)
+        print(f"16 connections, {wish.rounds} rounds of {wish.seconds:g} s each\n", flush=True)
         found = [_row(shape, number, ports, url, wish) for number, shape in enumerate(asked)]
     print("\n".join([*_table(asked, found), "", *_demands(asked, found)]))
 
@@ -63,11 +65,13 @@ def main() -> None:
 def _row(shape: Shape, number: int, ports: Ports, url: str, wish: argparse.Namespace) -> Row:
     check(shape, ports)
     asked = {name: (ports[name], url, wanted) for name, wanted in wishes(shape, number, ports).items()}
-    return best(asked, wish.rounds, wish.seconds)
+    return in_turn(asked, wish.rounds, wish.seconds)
 
 
 def _table(asked: list[Shape], found: list[Row]) -> list[str]:
-    rows = [[title, *(cell(row.get(name)) for row in found)] for name, title in COLUMNS.items()]
+    rows = [
+        [title, *(cell(best(row[name]) if name in row else None) for row in found)] for name, title in COLUMNS.items()
+    ]
     return markdown([CELL, *(shape.name for shape in asked)], rows)
 
 
@@ -77,7 +81,7 @@ def _demands(asked: list[Shape], found: list[Row]) -> list[str]:
         [f"{COLUMNS[ours]} : {COLUMNS[other]}", *map(_ratio, found, [ours] * 3, [other] * 3, wanted)]
         for ours, other, wanted in DEMANDS
     ]
-    spread = [at_most(row["cold"].p99 / row["cold"].p50, MOST_SPREAD) for row in found]
+    spread = [at_most(median(each.p99 / each.p50 for each in row["cold"]), MOST_SPREAD) for row in found]
     return markdown(
         ["times as many (wanted)", *(shape.name for shape in asked)],
         [*rows, [f"{COLUMNS['cold']}, p99 : p50", *spread]],
@@ -85,7 +89,7 @@ def _demands(asked: list[Shape], found: list[Row]) -> list[str]:
 
 
 def _ratio(row: Row, ours: str, other: str, least: float) -> str:
-    return at_least(row[ours].per_second / row[other].per_second, least) if other in row else "-"
+    return at_least(times(row[ours], row[other]), least) if other in row else "-"
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ COLUMNS = {
     "get": "Copydesk, warm, GET",
     "304": "Copydesk, warm, 304",
 }
+# Who is compared is measured one after the other.
+_TURNS = (
+    *("bare", "headed post", "post", "headed get", "get", "304"),
+    *("by hand", "cold", "postgraphile", "nothing kept", "strawberry"),
+)
 _FROM_THE_DATABASE = ("cold", "nothing kept", "strawberry", "by hand", "postgraphile")
 WARM_UP_SECONDS = 3  # node compiles what runs often, and needs some thousand requests for it
 Ports = dict[str, int]
@@ -77,7 +82,7 @@ def ask(port: int, wish: Wish) -> httpx.Response:
 
 
 def wishes(shape: Shape, number: int, ports: Ports) -> dict[str, list[Wish]]:
-    """What each of them is asked for."""
+    """What each of them is asked for, in the order in which they are measured."""
     hot = replace(shape, slugs=shape.slugs[:HOT])
     differing = {
         "bare": [Wish(f"/bare/{number}")],
@@ -89,7 +94,7 @@ def wishes(shape: Shape, number: int, ports: Ports) -> dict[str, list[Wish]]:
         "get": hot.gets(),
         "304": [replace(each, etag=ask(ports["304"], each).headers["etag"]) for each in hot.gets()],
     }
-    return {name: differing.get(name) or shape.posts() for name in COLUMNS if name in ports}
+    return {name: differing.get(name) or shape.posts() for name in _TURNS if name in ports}
 
 
 def check(shape: Shape, ports: Ports, times: int = 5) -> None:
@@ -115,8 +120,8 @@ def measure(port: int, url: str, asked: list[Wish], seconds: float) -> Measured:
     return replace(found, server=server * each, postgres=postgres * each)
 
 
-def best(asked: Mapping[K, tuple[int, str, list[Wish]]], rounds: int, seconds: float) -> dict[K, Measured]:
-    """The best round of each, as (port, url of its database, what it is asked): all warmed up, then round by round."""
+def in_turn(asked: Mapping[K, tuple[int, str, list[Wish]]], rounds: int, seconds: float) -> dict[K, list[Measured]]:
+    """The rounds of each, as (port, url of its database, what it is asked): all warmed up, then round by round."""
     for port, _, wanted in asked.values():
         ask_once(port, wanted)
         load(port, wanted, seconds=WARM_UP_SECONDS)
@@ -124,4 +129,4 @@ def best(asked: Mapping[K, tuple[int, str, list[Wish]]], rounds: int, seconds: f
     for _ in range(rounds):
         for name, each in asked.items():
             found[name].append(measure(*each, seconds))
-    return {name: max(each, key=lambda measured: measured.per_second) for name, each in found.items()}
+    return found

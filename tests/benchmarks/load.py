@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import orjson
 
@@ -26,6 +26,17 @@ class Measured:
     bytes: int = 0  # of an answer, where that was looked at
     server: float = 0.0  # milliseconds of CPU a request, where that was looked at
     postgres: float = 0.0
+
+
+def best(rounds: Sequence[Measured]) -> Measured:
+    """Whatever else the machine does makes a round slower only."""
+    return max(rounds, key=lambda each: each.per_second)
+
+
+def times(ours: Sequence[Measured], others: Sequence[Measured]) -> float:
+    """How many times as many requests a second as others, in the median of the rounds: who is measured in one round
+    shares the speed that the machine has by then."""
+    return median(one.per_second / other.per_second for one, other in zip(ours, others, strict=True))
 
 
 def post(document: str, variables: dict[str, object] | None = None) -> bytes:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import postgraphile
-from tests.benchmarks.columns import ask, best
+from tests.benchmarks.columns import ask, in_turn
+from tests.benchmarks.load import best, times
 from tests.benchmarks.report import CELL, at_least, cell, conditions, markdown
 from tests.benchmarks.running import newsroom, serving
 from tests.benchmarks.shapes import NEWEST, Shape, plain
@@ -39,8 +40,8 @@ _PEER_AUTHOR = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stories", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--keep", type=Path)
     wish = parser.parse_args()
     with newsroom(wish.stories, wish.keep) as url:
@@ -69,9 +70,9 @@ def _rows(url: str, rounds: int, seconds: float) -> Iterator[list[str]]:
             if page.peer:
                 _check(page, ours, peer)
                 asked[peer] = (peer, url, page.peer_posts())
-            found = best(asked, rounds, seconds)
-            times = at_least(found[ours].per_second / found[peer].per_second, 1) if page.peer else "-"
-            yield [page.name, cell(found[ours]), cell(found.get(peer)), times]
+            found = in_turn(asked, rounds, seconds)
+            cells = [cell(best(found[port]) if port in found else None) for port in (ours, peer)]
+            yield [page.name, *cells, at_least(times(found[ours], found[peer]), 1) if page.peer else "-"]
 
 
 def _check(page: Shape, ours: int, peer: int) -> None:

@@ -11,7 +11,8 @@ import asyncio
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from tests.benchmarks.columns import best
+from tests.benchmarks.columns import in_turn
+from tests.benchmarks.load import best
 from tests.benchmarks.report import CELL, cell, conditions, markdown
 from tests.benchmarks.running import newsroom, serving
 from tests.benchmarks.shapes import shapes
@@ -31,10 +32,10 @@ def main() -> None:
         ports = {size: stack.enter_context(_served(url, size)) for size in SIZES}
         pages = shapes(wish.stories)
         found = [
-            best({size: (port, url, page.posts()) for size, port in ports.items()}, wish.rounds, wish.seconds)
+            in_turn({size: (port, url, page.posts()) for size, port in ports.items()}, wish.rounds, wish.seconds)
             for page in pages
         ]
-    rows = [[str(size), *(cell(page[size]) for page in found)] for size in SIZES]
+    rows = [[str(size), *(cell(best(page[size])) for page in found)] for size in SIZES]
     print("\n".join(["", *markdown([f"connections; {CELL}", *(page.name for page in pages)], rows)]))
 
 
