@@ -255,6 +255,32 @@ async def test_readers_of_different_stories_at_once_share_statements_and_each_is
     assert len([each for each in seen if "join live a" in each]) <= 3, seen
 
 
+async def test_documents_that_ask_for_different_fields_of_single_stories_share_statements_too(
+    reader: httpx.AsyncClient,
+) -> None:
+    for name in ("one", "two", "three"):
+        await publish((await make_article(headline=name, dek=f"Dek {name}", slug=name)).article_id)
+    fields = {"one": "headline", "two": "dek slug", "three": "slug path publishedAt dek"}
+    documents = {
+        slug: f"query Of_{slug}($slug: String) {{ article(slug: $slug) {{ {own} }} }}" for slug, own in fields.items()
+    }
+    for document in documents.values():
+        await get(reader, document, slug="nobody")
+        await get(reader, document, slug="nobody")
+    delivery.answers().shelf.clear()  # type: ignore[union-attr]
+    with statements() as seen:
+        answers = await asyncio.gather(
+            *(
+                reader.post("/graphql", json={"query": document, "variables": {"slug": slug}})
+                for slug, document in documents.items()
+            )
+        )
+    one, two, three = [answer.json()["data"]["article"] for answer in answers]
+    assert (one, two) == ({"headline": "one"}, {"dek": "Dek two", "slug": "two"})
+    assert (three["slug"], three["path"], three["dek"]) == ("three", "/three", "Dek three")
+    assert len({each for each in seen if "join live a" in each}) == 1, seen
+
+
 async def test_who_hangs_up_while_stories_are_read_together_disturbs_nobody(reader: httpx.AsyncClient) -> None:
     for name in ("one", "two", "three"):
         await publish((await make_article(headline=name, slug=name)).article_id)

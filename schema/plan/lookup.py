@@ -24,10 +24,9 @@ class BySlug(Source):
     is_marked = True
 
     def __init__(self, stories: Stories) -> None:
-        stories.is_alone = True
         self._stories, self._related = stories, stories.related
         self._cards = self._related.place if self._related is not None and self._related.are_carded else None
-        self._together: dict[bool, Together] = {}
+        self._together: dict[tuple[bool, int], Together] = {}  # by whether it brings related ones, and how many columns
 
     def is_direct(self, reading: Reading) -> bool:
         return True
@@ -49,15 +48,16 @@ class BySlug(Source):
         return cards is None or not cards.is_known
 
     def _statement(self, brings: bool) -> Together:
-        found = self._together.get(brings)
+        stories = self._stories
+        which = brings, len(stories.columns)
+        found = self._together.get(which)
         if found is None:
-            stories = self._stories
             sql = (
                 f"select {stories.sql('a')}, u.n from unnest($1::text[], $2::text[]) with ordinality "
                 "u (locale, slug, n) join live a on a.locale = u.locale and a.slug = u.slug"
             )
             sql = stories.statement(sql, beside=1) if brings else sql
-            found = self._together[brings] = Together.of(sql, len(stories.columns))
+            found = self._together[which] = Together.of(sql, len(stories.columns))
         return found
 
 

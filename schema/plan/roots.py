@@ -40,7 +40,7 @@ def _site(c: Compiler, asked: Asked, scope: Any) -> Getter:
 
 @field("Query", "article")
 def _article(c: Compiler, asked: Asked, scope: Any) -> Getter:
-    arguments, stories = c.arguments(asked), Stories(c, asked.sets)
+    arguments, stories = c.arguments(asked), Stories(c, asked.sets, is_alone=True)
     by_slug = BySlug(stories)
 
     def get(root: Any, reading: Reading) -> Any:

@@ -64,6 +64,10 @@ _TYPES = {
     "translation_group": "uuid",
     "near": "uuid[]",
 }
+# The columns that have been asked for of single stories by any document. All read them all, so that one statement
+# answers those who ask for different ones; but the large ones are read only for who asks for them.
+_OF_ONE = [MARK, "article_id"]
+_LARGE = frozenset(("body", "html", "text", "seo", "near"))
 # Where every row has its story's id: behind the mark.
 ID = 1
 # Some of what was found is not live any more: so many more are fetched at once.
@@ -93,14 +97,17 @@ class Stories(Source):
     def is_direct(self, reading: Reading) -> bool:
         return True
 
-    def __init__(self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None) -> None:
-        self.columns: list[str] = parent.columns if parent is not None else [MARK, "article_id"]
+    def __init__(
+        self, c: Compiler, sets: list[SelectionSetNode], parent: Stories | None = None, is_alone: bool = False
+    ) -> None:
+        own = _OF_ONE if is_alone else [MARK, "article_id"]
+        self.columns: list[str] = parent.columns if parent is not None else own
         self._used = {"article_id"}
-        self._sql: dict[str, str] = {}  # by tables
+        self._sql: dict[tuple[str, int], str] = {}  # by tables, and how many columns there are
         self.is_related = parent is not None
         self.related: Stories | None = None
         self.wished = 0
-        self.is_alone = self.are_carded = False
+        self.is_alone, self.are_carded = is_alone, False
         self.place = intern(f"{'related' if self.is_related else 'listed'} {c.text(sets)}")
         self._build = c.object("Article", sets, self)
         self._build_all = of_all(self._build)
@@ -185,13 +192,14 @@ class Stories(Source):
 
     def sql(self, table: str) -> str:
         """What is selected from a table of live stories, once everything is compiled."""
-        if table not in self._sql:
+        which = table, len(self.columns)
+        if which not in self._sql:
             mark = "null::bigint" if self.is_related else MARK
-            self._sql[table] = ", ".join((mark, *(self._column(name, table) for name in self.columns[1:])))
-        return self._sql[table]
+            self._sql[which] = ", ".join((mark, *(self._column(name, table) for name in self.columns[1:])))
+        return self._sql[which]
 
     def _column(self, name: str, table: str) -> str:
-        if name not in self._used:
+        if name not in self._used and (not self.is_alone or name in _LARGE):
             return f"null::{_TYPES[name]}"
         if name == "lead_use":
             return _LEAD_USE.format(table=table)
