@@ -47,8 +47,8 @@ Row = dict[str, list[Measured]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stories", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--keep", type=Path, help="where the filled database is left, or found")
     wish = parser.parse_args()
     with newsroom(wish.stories, wish.keep) as url, ExitStack() as stack:
