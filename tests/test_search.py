@@ -248,13 +248,15 @@ def test_a_story_is_found_by_each_word_at_each_place_however_often_it_comes(
             for lexeme in {word.text: 1, stems[word.text] or word.text: 1}:
                 if len(places.setdefault(lexeme, [])) < MAX_POSITIONS:
                     places[lexeme].append(f"{begin + word.position}{weight}")
-            plain = not (word.is_dense or word.is_joined or word.is_symbol)
-            if plain and word.text.isalpha() and 4 <= len(word.text) <= 30:
-                spelled.setdefault(word.text, text[word.start : word.end].lower())
         begin = last + 2
     assert list(vector.places.items()) == list(places.items())
     # What is spelled need not be indexed: a text may be longer than the index is.
-    assert spelled.items() <= spellings([run for text, _ in written for run in text.split()]).items()
+    for text, _ in written:
+        for word in words(text):
+            plain = not (word.is_dense or word.is_joined or word.is_symbol)
+            if plain and word.text.isalpha() and 4 <= len(word.text) <= 30:
+                spelled.setdefault(word.text, text[word.start : word.end].lower())
+    assert spellings([run for text, _ in written for run in text.split()]) == spelled
 
 
 def test_a_long_query_is_cut_and_not_refused_by_its_parser() -> None:

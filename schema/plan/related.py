@@ -16,7 +16,7 @@ from cms.articles import RelatedSource
 from cms.likeness import Like, Why
 from cms.models import Live
 from schema.articles import MAX_RELATED
-from schema.plan.entities import AUTHORS, TAGS, TREE, Card, Cards
+from schema.plan.entities import AUTHORS, TAGS, TREE, Card
 from schema.plan.reading import MARK, Reading, Source
 from schema.plan.selection import Asked, Compiler, Getter, Unplanned, field, is_pure, of_all, plain, together
 from schema.plan.stories import ID, SPARE, Stories
@@ -118,7 +118,8 @@ def _related_posts(c: Compiler, asked: Asked, scope: Stories) -> Getter:
                     continue
                 card = entities.card(stories.place, id)
                 if card is None:  # then all of them are read, and come along for a while
-                    entities.cards.setdefault(stories.place, Cards()).note(0, 1)
+                    if (known := entities.cards_of(stories.place)) is not None:
+                        known.note(0, 1)
                     return None
                 if card.json is not None:
                     found.append((card, likes, 0))
