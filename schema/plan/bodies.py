@@ -81,7 +81,7 @@ def _of_document(c: Compiler, asked: Asked, scope: Stories) -> Getter:
 
 @field("Body", "html")
 def _html(c: Compiler, asked: Asked, scope: Stories) -> Getter:
-    links, html, document = _Links(scope), scope.column("html"), scope.column("body")
+    links, html, document = _Links(scope), scope.column("html"), scope.column("linked_body")
 
     def get(row: Any, reading: Reading) -> str | None:
         if not links.refers(row):

@@ -51,6 +51,7 @@ _TYPES = {
     "lead_use": "jsonb",
     "seo": "jsonb",
     "body": "jsonb",
+    "linked_body": "jsonb",
     "html": "text",
     "text": "text",
     "word_count": "int",
@@ -67,7 +68,7 @@ _TYPES = {
 # The columns that have been asked for of single stories by any document. All read them all, so that one statement
 # answers those who ask for different ones; but the large ones are read only for who asks for them.
 _OF_ONE = [MARK, "article_id"]
-_LARGE = frozenset(("body", "html", "text", "seo", "near"))
+_LARGE = frozenset(("body", "linked_body", "html", "text", "seo", "near"))
 # Where every row has its story's id: behind the mark.
 ID = 1
 # Some of what was found is not live any more: so many more are fetched at once.
@@ -76,6 +77,10 @@ SPARE = 3
 _OVERHEAD = 500
 # A story whose use of its lead picture says nothing of its own has less to read.
 _LEAD_USE = "nullif({table}.lead_use, '{{}}') as lead_use"
+# The body of a story that refers to others, whose HTML says what these are called by now: the stored one does for others.
+_LINKED_BODY = (
+    "case when {table}.body_media_ids <> '{{}}' or {table}.body_article_ids <> '{{}}' then {table}.body end as linked_body"
+)
 # The first of what the machine found; null where editors picked enough, or it has not looked.
 _NEAR = (
     "case when cardinality({table}.related_ids) < {wished} then (select f.related_ids[1:{most}] "
@@ -203,6 +208,8 @@ class Stories(Source):
             return f"null::{_TYPES[name]}"
         if name == "lead_use":
             return _LEAD_USE.format(table=table)
+        if name == "linked_body":
+            return _LINKED_BODY.format(table=table)
         if name == "near":
             return _NEAR.format(table=table, wished=self.wished, most=self.wished + SPARE)
         return f"{table}.{name}"
