@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cms import accounts, articles, clock, ids, live, media, newsroom, taxonomy, workflow
+from cms import accounts, articles, clock, database, ids, live, media, newsroom, taxonomy, workflow
 from cms.models import ArticleStatus, Role, TokenScope
 from cms.permissions import PUBLIC, SYSTEM
 from cms.settings import Settings
@@ -279,6 +279,36 @@ async def test_documents_that_ask_for_different_fields_of_single_stories_share_s
     assert (one, two) == ({"headline": "one"}, {"dek": "Dek two", "slug": "two"})
     assert (three["slug"], three["path"], three["dek"]) == ("three", "/three", "Dek three")
     assert len({each for each in seen if "join live a" in each}) == 1, seen
+
+
+async def test_the_html_of_a_story_is_read_without_its_body_unless_that_refers_to_something(
+    reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await make_article(headline="Other", status=ArticleStatus.PUBLISHED)
+    other_id = ids.encode("Article", other.article_id)
+    text = {"type": "text", "text": "a link", "marks": [{"type": "link", "attrs": {"articleId": other_id}}]}
+    body = {"type": "doc", "content": [{"type": "paragraph", "content": [text]}]}
+    await make_article(slug="plain", body={"html": "<p>Plain.</p>"}, status=ArticleStatus.PUBLISHED)
+    await make_article(slug="linking", body={"json": body}, status=ArticleStatus.PUBLISHED)
+    read: list[Any] = []
+    rows = database.rows
+
+    async def noted(query: str, *params: Any) -> Any:
+        found = await rows(query, *params)
+        read.extend(row["linked_body"] for row in found if "linked_body" in row)
+        return found
+
+    monkeypatch.setattr(database, "rows", noted)
+    document = "query($slug: String) { article(slug: $slug) { body { html } } }"
+    plain = await get(reader, document, slug="plain")
+    assert plain.json()["data"]["article"]["body"]["html"] == "<p>Plain.</p>"
+    assert set(read) == {None}
+    read.clear()
+    linking = await get(reader, document, slug="linking")
+    link = f'<a href="/other" data-article-id="{other_id}">a link</a>'
+    assert linking.json()["data"]["article"]["body"]["html"] == f"<p>{link}</p>"
+    assert read
+    assert all("a link" in each for each in read)
 
 
 async def test_who_hangs_up_while_stories_are_read_together_disturbs_nobody(reader: httpx.AsyncClient) -> None:
