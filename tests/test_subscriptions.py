@@ -445,6 +445,40 @@ async def test_G12_who_never_reads_again_is_cut_off(
         pass
 
 
+WHOLE = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", WHOLE[:9], WHOLE + WHOLE[:9], WHOLE + WHOLE[:-2]])
+async def test_H7_a_head_that_does_not_come_to_its_end_is_not_waited_for(
+    server: Server, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    if begun.startswith(WHOLE):  # not together: the second request comes when the first was answered
+        writer.write(WHOLE)
+        await reader.readuntil(b"\r\n\r\n")
+        begun = begun.removeprefix(WHOLE)
+    writer.write(begun)
+    async with asyncio.timeout(3):  # uvicorn's own limit, of what is idle, is five seconds
+        await reader.read()
+    writer.close()
+
+
+async def test_a_connection_of_whole_requests_and_a_websocket_are_not_taken_for_slow_heads(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    async with connected(server) as socket, httpx.AsyncClient(base_url=server.url) as client:
+        response = await client.get("/health")
+        kept = response.extensions["network_stream"].get_extra_info("client_addr")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(socket.connection.wait_closed(), 0.5)
+        again = await client.get("/health")
+        assert again.extensions["network_stream"].get_extra_info("client_addr") == kept
+        await socket.subscribe(CHANGED)
+        await is_listening(server)
+
+
 async def test_a_server_that_stops_says_connect_again(server: Server) -> None:
     async with connected(server) as socket, httpx.AsyncClient() as client:
         await socket.subscribe(CHANGED)

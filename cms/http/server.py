@@ -59,6 +59,7 @@ class PatientProtocol(HttpToolsProtocol):
     once it is a WebSocket; uvicorn has no such limits."""
 
     _deadline: TimerHandle | None = None
+    _is_upgraded = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -66,9 +67,11 @@ class PatientProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect_head()
         super().data_received(data)
+        # Most heads come whole: they need no timer.
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if not is_answering and self._deadline is None and not self._is_upgraded:
+            self._expect_head()
 
     def on_headers_complete(self) -> None:
         self._forget()
@@ -79,6 +82,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
+        self._is_upgraded = True
         self._forget()
         super().handle_websocket_upgrade()
 
