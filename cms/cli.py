@@ -28,7 +28,7 @@ import schema as api
 from cms import accounts, database, demo, embedded, ids, jobs, logs, media, search, trusted
 from cms.database import DatabaseUnavailable
 from cms.errors import CMSError, Invalid, NotFound
-from cms.http.server import PatientProtocol
+from cms.http.server import UVICORN
 from cms.importers import page, pages
 from cms.models import LinkPurpose, Role, Section, TokenScope, User
 from cms.permissions import SYSTEM
@@ -478,20 +478,13 @@ def _listen_on(host: str | None, port: int | None) -> None:
 
 def _serving() -> dict[str, Any]:
     logs.configure()
-    return {
+    return UVICORN | {
         "factory": True,
         "host": settings().host,
         "port": settings().port,
-        "lifespan": "on",
-        "http": PatientProtocol,
-        "log_config": None,
         "ws_max_size": WEBSOCKET_BYTES,
         "ws_per_message_deflate": False,  # a small frame may inflate to any size
-        "server_header": False,
-        # What a proxy says of its client counts only from CMS_TRUSTED_PROXIES, and is read where it is needed.
-        "proxy_headers": False,
         "timeout_worker_healthcheck": HUNG_SECONDS,
-        "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
     }
 

@@ -10,6 +10,7 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -93,3 +94,15 @@ class PatientProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+# How uvicorn serves.
+UVICORN: dict[str, Any] = {
+    "http": PatientProtocol,
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    # What a proxy says of its client counts only from CMS_TRUSTED_PROXIES, and is read where it is needed.
+    "proxy_headers": False,
+}

@@ -77,9 +77,10 @@ SPARE = 3
 _OVERHEAD = 500
 # A story whose use of its lead picture says nothing of its own has less to read.
 _LEAD_USE = "nullif({table}.lead_use, '{{}}') as lead_use"
-# The body of a story that refers to others, whose HTML says what these are called by now: the stored one does for others.
+# The body of a story that refers to something: its HTML says what that is called by now.
 _LINKED_BODY = (
-    "case when {table}.body_media_ids <> '{{}}' or {table}.body_article_ids <> '{{}}' then {table}.body end as linked_body"
+    "case when {table}.body_media_ids <> '{{}}' or {table}.body_article_ids <> '{{}}' "
+    "then {table}.body end as linked_body"
 )
 # The first of what the machine found; null where editors picked enough, or it has not looked.
 _NEAR = (

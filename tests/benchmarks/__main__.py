@@ -13,8 +13,9 @@ warm                 Copydesk as it is: POST, GET, and GET with the answer's ETa
 Before anything is measured, all have to answer the same. All servers stand ready, and are measured one after another,
 round by round. A cell has the best round of each, because whatever else the machine does makes it slower only; how many
 times as many requests one answers as another is the median of the rounds, because a machine that others share changes
-its speed by the minute. The server has the first core to itself, PostgreSQL and the load share the second. The load is wrk's
-(https://github.com/wg/wrk); without it, a slower one of our own, which cannot tell the fastest apart.
+its speed by the minute. The server has a core to itself, PostgreSQL and the load share the other, and they change places
+from round to round. All of uvicorn is set as `cms serve` sets it. The load is wrk's (https://github.com/wg/wrk); without
+it, a slower one of our own, which cannot tell the fastest apart.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stories", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--keep", type=Path, help="where the filled database is left, or found")
     wish = parser.parse_args()
     with newsroom(wish.stories, wish.keep) as url, ExitStack() as stack:

@@ -16,7 +16,7 @@ import orjson
 
 from tests.benchmarks import postgraphile
 from tests.benchmarks.load import Measured, Wish, ask_once, load
-from tests.benchmarks.running import cpu_seconds, serving
+from tests.benchmarks.running import cpu_seconds, serving, take_seats
 from tests.benchmarks.shapes import Shape, plain
 
 # The warm ones are asked for so many different answers, and keep them.
@@ -126,7 +126,9 @@ def in_turn(asked: Mapping[K, tuple[int, str, list[Wish]]], rounds: int, seconds
         ask_once(port, wanted)
         load(port, wanted, seconds=WARM_UP_SECONDS)
     found: dict[K, list[Measured]] = {name: [] for name in asked}
-    for _ in range(rounds):
+    urls = {url for _, url, _ in asked.values()}
+    for turn in range(rounds):
+        take_seats(urls, turn)
         for name, each in asked.items():
             found[name].append(measure(*each, seconds))
     return found

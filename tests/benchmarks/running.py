@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -124,7 +124,7 @@ def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Ite
 def serving(app: str, url: str, *arguments: str, **variables: str) -> Iterator[int]:
     """The port of one process of uvicorn."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    command = [sys.executable, "-m", "tests.benchmarks.served", app, str(port)]
     with started([*command, *arguments], port, {"CMS_DATABASE_URL": url, **postgres(url), **variables}):
         yield port
 
@@ -146,6 +146,26 @@ def free_port() -> int:
         return port
 
 
+def take_seats(urls: Iterable[str], turn: int) -> None:
+    """Servers have the first core to themselves and PostgreSQL and the load the others, or, every other turn, servers
+    the last one: cores of a machine that others share are not equally fast."""
+    cores = list(range(os.cpu_count() or 1))
+    alone = cores[-1 if turn % 2 else 0]
+    shared = {each for each in cores if each != alone} or {alone}
+    masters = {_postmaster(url) for url in urls}
+    for process in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+        if process in _pids.values():
+            _seat(process, {alone})
+        elif process in masters or process == os.getpid() or _stat(process)[0] in masters:
+            _seat(process, shared)
+
+
+def _seat(process: int, cores: set[int]) -> None:
+    with suppress(OSError):  # it has just ended
+        for thread in os.listdir(f"/proc/{process}/task"):
+            os.sched_setaffinity(int(thread), cores)
+
+
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -153,11 +173,15 @@ def _answers(port: int) -> bool:
 
 def cpu_seconds(port: int, url: str) -> tuple[float, float]:
     """What the server at this port has used so far, and what PostgreSQL has."""
-    socket_directory = Path(parse_qs(urlsplit(url).query)["host"][0])
-    postmaster = int((socket_directory / ".s.PGSQL.5432.lock").read_text().split()[0])
+    postmaster = _postmaster(url)
     processes = [_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()]
     postgres = sum(used for parent, used, _ in processes if parent == postmaster) + _stat(postmaster)[2]
     return _stat(_pids[port])[1], postgres
+
+
+def _postmaster(url: str) -> int:
+    socket_directory = Path(parse_qs(urlsplit(url).query)["host"][0])
+    return int((socket_directory / ".s.PGSQL.5432.lock").read_text().split()[0])
 
 
 def resident(port: int) -> int:
