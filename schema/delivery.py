@@ -50,12 +50,9 @@ def entities() -> Entities:
     return Entities() if found is None else found.entities
 
 
-async def is_current(place: int) -> bool:
-    """Whether every public event up to this place was known; if not, it is now."""
-    if _kept is None or place <= _kept.feed.place:
-        return True
-    await _kept.feed.catch_up()
-    return False
+def knows(place: int) -> bool:
+    """Whether every public event up to this place is known."""
+    return _kept is None or place <= _kept.feed.place
 
 
 async def catch_up() -> None:

@@ -97,8 +97,10 @@ async def planned(operation: Operation, variables: dict[str, Any]) -> tuple[Any,
             log.warning("plan.failed", error=type(error).__name__, exc_info=error)
             raise Unplanned("failed") from None
         # It must be of one time: rows and what is kept, and what was answered before on the same connection.
-        if delivery.answers() is None or await delivery.is_current(await reading.newest()):
+        keeps = delivery.answers() is not None
+        if not keeps or delivery.knows(reading.mark if reading.is_marked else await reading.newest()):
             return data, reading
+        await delivery.catch_up()
     raise Unplanned("too much is happening")
 
 

@@ -5,7 +5,7 @@ plan. Whatever is not that, or not just so, goes on to the application as if nob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from sys import intern
@@ -25,7 +25,7 @@ from schema.documents import Operation, Refused
 from schema.endpoint import MAX_PUBLIC_BODY
 from schema.errors import BadRequest
 from schema.execution import documents, planned, prepared
-from schema.plan import Unplanned, keys_of, tags_of, to_json, trimmed
+from schema.plan import Unplanned, keys_of, printed, tags_of, trimmed
 from schema.question import check_values
 
 Key = tuple[int, bytes, bytes, int]
@@ -42,9 +42,9 @@ _JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8"
 _PARAMETERS = frozenset(("query", "documentId", "variables", "operationName", "extensions"))
 _GRAPHQL = b"application/graphql-response+json"
 _AS_JSON, _AS_GRAPHQL = (b"content-type", b"application/json"), (b"content-type", _GRAPHQL)
-# Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most, and what the
-# newest of them may take, with what each costs besides.
-_SHORT, _MOST_OF_NEWEST, _OVERHEAD = 4_096, 4 * 1024**2, 1_000
+# Questions that are known by their bytes, so that a hit reads no JSON: of how many bytes each at most; what the newest
+# of them may take at least, or which part of what answers may; and what each costs besides.
+_SHORT, _LEAST_OF_NEWEST, _PART_OF_ANSWERS, _OVERHEAD = 4_096, 4 * 1024**2, 16, 1_000
 _MOST_COSTS = 1_000
 # A body that takes longer is waited for by the application.
 _BODY_SECONDS = 1
@@ -72,9 +72,11 @@ class Asked:
 
 
 class _Questions:
-    """What was asked lately, by its bytes: the newest, and those before them that were asked again."""
+    """What was asked lately, by its bytes: the newest, up to so many bytes, and those before them that were asked
+    again."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._newest: dict[bytes, Asked] = {}
         self._older: dict[bytes, Asked] = {}
         self._bytes = 0
@@ -87,7 +89,7 @@ class _Questions:
 
     def put(self, question: bytes, asked: Asked) -> None:
         self._bytes += len(question) + _OVERHEAD
-        if self._bytes > _MOST_OF_NEWEST:
+        if self._bytes > self._most:
             self._older, self._newest, self._bytes = self._newest, {}, 0
         self._newest[question] = asked
 
@@ -110,7 +112,8 @@ class Front:
         self._head: Head = tuple((name.lower().encode(), value.encode()) for name, value in told)
         self._flights: dict[Key, tuple[int, asyncio.Future[Answer]]] = {}
         self._costs: dict[int, int] = {}  # of what is the same for all variables, by the numbers of operations
-        self._questions = {"GET": _Questions(), "POST": _Questions()}
+        most = max(_LEAST_OF_NEWEST, settings.answer_bytes // _PART_OF_ANSWERS)
+        self._questions = {"GET": _Questions(most), "POST": _Questions(most)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What is kept is sent without a coroutine of ours between: each would cost as much as finding it.
@@ -167,12 +170,13 @@ class Front:
 
     # ------------------------------------------------------------ the answer
 
-    async def _missed(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
-        """The answer in this encoding, where it is long enough for one."""
+    def _missed(self, asked: Asked, encoding: bytes, answers: Answers) -> Awaitable[Answer]:
         if not answers.keeps:
-            return await self._read(asked, answers)
-        if not encoding:
-            return await self._plain(asked, answers)
+            return self._read(asked, answers)
+        return self._encoded(asked, encoding, answers) if encoding else self._plain(asked, answers)
+
+    async def _encoded(self, asked: Asked, encoding: bytes, answers: Answers) -> Answer:
+        """In this encoding, where it is long enough for one."""
         found = answers.get(asked.key(b"")) or await self._plain(asked, answers)
         if len(found.body) <= caching.COMPRESSED:
             return found
@@ -191,10 +195,7 @@ class Front:
             except asyncio.CancelledError:
                 if not flight.cancelled():
                     raise
-        return await self._fly(key, asked, answers)
-
-    async def _fly(self, key: Key, asked: Asked, answers: Answers) -> Answer:
-        flight: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        flight = asyncio.get_running_loop().create_future()
         self._flights[key] = (answers.turn, flight)
         try:
             found = await self._read(asked, answers)
@@ -211,9 +212,10 @@ class Front:
         turn = answers.turn
         cost = await self._checked(asked) if asked.cost is None else asked.cost
         data, reading = await planned(asked.operation, asked.variables)
-        body = to_json({"data": data})
+        body = printed({"data": data})
         if not answers.keeps:
             return self._headed(Answer(turn, NEVER, body, b"", cost, b""), asked.seconds)
+        body = trimmed(body)
         tags = caching.keys(tags_of(reading)) if asked.seconds else b""
         found = Answer(turn, ends_at(reading), body, caching.etag(body), cost, keys_of(reading), tags)
         return self._headed(found, asked.seconds)
@@ -234,15 +236,15 @@ class Front:
 
     def _headed(self, answer: Answer, seconds: int) -> Answer:
         """With its head. seconds: in caches before us."""
-        told = [*self._head, (b"cache-control", caching.control(seconds))]
+        told = (*self._head, (b"cache-control", caching.control(seconds)))
         if answer.etag:
-            told.append((b"etag", answer.etag))
+            told += ((b"etag", answer.etag),)
         if seconds:
-            told += caching.key_headers(answer.tags)
-        head = [*told, (b"content-length", b"%d" % len(answer.body)), (b"x-query-cost", b"%d" % answer.cost)]
+            told += (*caching.key_headers(answer.tags),)
+        more: Head = ((b"content-length", b"%d" % len(answer.body)), (b"x-query-cost", b"%d" % answer.cost))
         if answer.encoding:
-            head.append((b"content-encoding", answer.encoding))
-        return as_answer((*answer[:-2], (*head, _AS_JSON), tuple(told)))
+            more += ((b"content-encoding", answer.encoding),)
+        return as_answer((*answer[:-2], (*told, *more, _AS_JSON), told))
 
     def _response(self, answer: Answer, given: dict[bytes, bytes]) -> tuple[Message, Message]:
         body = answer.body

@@ -31,9 +31,20 @@ from schema.plan import roots  # noqa: F401 - their fields
 from schema.plan.entities import Entities
 from schema.plan.keys import Changes, keys_of, tags_of
 from schema.plan.reading import Reading
-from schema.plan.selection import Compiler, Getter, Unplanned, to_json, trimmed
+from schema.plan.selection import Compiler, Getter, Unplanned, printed, to_json, trimmed
 
-__all__ = ["Changes", "Entities", "Plans", "Reading", "Unplanned", "keys_of", "tags_of", "to_json", "trimmed"]
+__all__ = [
+    "Changes",
+    "Entities",
+    "Plans",
+    "Reading",
+    "Unplanned",
+    "keys_of",
+    "printed",
+    "tags_of",
+    "to_json",
+    "trimmed",
+]
 
 # Of one operation, by what its switches stand at.
 _MOST_VARIANTS = 16

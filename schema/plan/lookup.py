@@ -4,18 +4,20 @@ PostgreSQL and its connection cost for each statement is most of what an article
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from cms import database
 from schema.plan.reading import Reading, Source
-from schema.plan.stories import Stories
+from schema.plan.stories import ID, Stories
 
 # Stories in one statement, of which one is under way at a time: the busier, the larger.
 _MOST_TOGETHER = 32
 
 Key = tuple[str, str]
+Brought = Callable[[Any], Iterable[UUID]]
 
 
 class BySlug(Source):
@@ -57,29 +59,30 @@ class BySlug(Source):
                 "u (locale, slug, n) join live a on a.locale = u.locale and a.slug = u.slug"
             )
             sql = stories.statement(sql, beside=1) if brings else sql
-            found = self._together[which] = Together.of(sql, len(stories.columns))
+            found = self._together[which] = Together.of(sql, len(stories.columns), stories.brought if brings else None)
         return found
 
 
 class Together:
     """Those who ask for stories by one statement, of whatever documents: it takes locales and slugs, and its column at
-    this place is the number of its story among them."""
+    this place is the number of its story among them. brought: gives the ids of the related ones that come along with a
+    story."""
 
     _all: WeakValueDictionary[str, Together] = WeakValueDictionary()
 
-    def __init__(self, sql: str, place: int) -> None:
-        self._sql, self._place = sql, place
+    def __init__(self, sql: str, place: int, brought: Brought | None) -> None:
+        self._sql, self._place, self._brought = sql, place, brought
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[tuple[Key, asyncio.Future[list[Any]]]] = []
 
     @classmethod
-    def of(cls, sql: str, place: int) -> Together:
+    def of(cls, sql: str, place: int, brought: Brought | None) -> Together:
         found = cls._all.get(sql)
         if found is None:
-            found = cls._all[sql] = cls(sql, place)
+            found = cls._all[sql] = cls(sql, place, brought)
         return found
 
-    async def rows(self, key: Key) -> list[Any]:
+    def rows(self, key: Key) -> asyncio.Future[list[Any]]:
         """The row of the story, and of its related ones. Whoever comes while a statement is under way waits for the
         next one, which begins after: what was committed before is seen."""
         loop = asyncio.get_running_loop()
@@ -89,7 +92,7 @@ class Together:
             self._reading.add_done_callback(self._ended)
         future: asyncio.Future[list[Any]] = loop.create_future()
         self._waiting.append((key, future))
-        return await future
+        return future
 
     async def _read(self) -> None:
         """For as long as somebody waits."""
@@ -115,13 +118,16 @@ class Together:
                 future.set_exception(error or ConnectionError("broken off"))
 
     async def fetch(self, keys: Sequence[Key]) -> list[list[Any]]:
-        """The rows for each key: of its story, if there is one, and of all related ones."""
+        """The rows for each key: of its story, if there is one, and of its related ones."""
         rows = await database.rows(self._sql, [key[0] for key in keys], [key[1] for key in keys])
         if len(keys) == 1:
             return [rows]
-        own = [row for row in rows if row[0] is not None]
         found: list[list[Any]] = [[] for _ in keys]
-        for row in own:
-            found[row[self._place] - 1].append(row)
-        related = rows[len(own) :]
-        return [[*each, *related] for each in found]
+        place = self._place
+        related = {row[ID]: row for row in rows if row[0] is None} if self._brought else {}
+        for row in rows[: len(rows) - len(related)]:  # the related ones stand behind
+            found[row[place] - 1].append(row)
+        if self._brought and related:
+            for each in found:
+                each += [related[id] for row in each for id in self._brought(row) if id in related]
+        return found

@@ -50,9 +50,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 FIELDS: dict[str, dict[str, Maker]] = {}
 
 
-def to_json(answer: Any) -> bytes:
+def printed(answer: Any) -> bytes:
     """An answer as it is sent; instants as the API writes them."""
-    return trimmed(orjson.dumps(answer, option=orjson.OPT_UTC_Z))
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
+def to_json(answer: Any) -> bytes:
+    """The same, to be kept."""
+    return trimmed(printed(answer))
 
 
 def trimmed(printed: bytes) -> bytes:

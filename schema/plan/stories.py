@@ -130,7 +130,7 @@ class Stories(Source):
 
     def build(self, row: Any, reading: Reading) -> Any:
         reading.shown["article"].add(row[ID])
-        return reading.once(self, row[ID], self._build, row)
+        return self._build(row, reading) if self.is_alone else reading.once(self, row[ID], self._build, row)
 
     def build_all(self, rows: Sequence[Any], reading: Reading) -> list[Any]:
         reading.shown["article"].update([row[ID] for row in rows])
@@ -223,7 +223,9 @@ class Stories(Source):
         """Let the related stories come along, where so many are wished of each; the place of the ids of what was found
         where that are more than editors picked."""
         self.related, self.wished = related, wished
-        return self.column("near")
+        near = self.column("near")
+        self._brought = self.column("related_ids"), near
+        return near
 
     def statement(self, sql: str, beside: int = 0) -> str:
         """One that selects self.sql and so many columns more, for `take`: with the related ones' rows behind."""
@@ -244,10 +246,14 @@ class Stories(Source):
         if self.related is None:
             return rows
         own = [row for row in rows if row[0] is not None]
-        picked, near = self.columns.index("related_ids"), self.columns.index("near")
-        wanted = [row[picked] for row in own] + [row[near] for row in own if row[near]]
-        reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, chain.from_iterable(wanted))
+        wanted = chain.from_iterable(self.brought(row) for row in own)
+        reading.put(self.related, {row[ID]: row for row in rows[len(own) :]}, wanted)
         return own
+
+    def brought(self, row: Any) -> list[UUID]:
+        """The ids of the related stories that come along with the story of this row, if they are live."""
+        picked, near = self._brought
+        return [*row[picked], *(row[near] or ())]
 
 
 class _Translations(Source):
