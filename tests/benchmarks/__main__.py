@@ -29,7 +29,7 @@ from statistics import median
 from tests.benchmarks.columns import COLUMNS, Ports, check, constant, in_turn, served, wishes
 from tests.benchmarks.load import Measured, best, times
 from tests.benchmarks.report import CELL, at_least, at_most, cell, conditions, markdown
-from tests.benchmarks.running import newsroom
+from tests.benchmarks.running import newsroom, unevenness
 from tests.benchmarks.shapes import Shape, shapes
 
 # Whom beside whom, and how many times as many requests at least: of the front page, an article, a tag archive.
@@ -60,7 +60,9 @@ def main() -> None:
         print(asyncio.run(conditions(url, f"{wish.stories:,} stories")))
         print(f"16 connections, {wish.rounds} rounds of {wish.seconds:g} s each\n", flush=True)
         found = [_row(shape, number, ports, url, wish) for number, shape in enumerate(asked)]
+        uneven = unevenness(3 * wish.seconds)
     print("\n".join([*_table(asked, found), "", *_demands(asked, found)]))
+    print(f"\nEqual pieces of work on the servers' core, p99 : p50: {uneven:.1f}")
 
 
 def _row(shape: Shape, number: int, ports: Ports, url: str, wish: argparse.Namespace) -> Row:

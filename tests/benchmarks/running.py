@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from statistics import median, quantiles
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -158,6 +159,21 @@ def take_seats(urls: Iterable[str], turn: int) -> None:
             _seat(process, {alone})
         elif process in masters or process == os.getpid() or _stat(process)[0] in masters:
             _seat(process, shared)
+
+
+def unevenness(seconds: float) -> float:
+    """Of equal pieces of work of some tenths of a millisecond on the servers' core, with nothing else to do: how many
+    times as long as the median the slowest hundredth take. No answer can be more even than that."""
+    before, took = os.sched_getaffinity(0), []
+    os.sched_setaffinity(0, {0})
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        number = 0
+        for each in range(5_000):
+            number += each
+        took.append(time.perf_counter() - began)
+    os.sched_setaffinity(0, before)
+    return quantiles(took, n=100)[98] / median(took)
 
 
 def _seat(process: int, cores: set[int]) -> None:
