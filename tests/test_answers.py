@@ -311,6 +311,21 @@ async def test_the_html_of_a_story_is_read_without_its_body_unless_that_refers_t
     assert all("a link" in each for each in read)
 
 
+async def test_what_only_staff_may_see_of_a_file_is_not_even_read_for_readers(reader: httpx.AsyncClient) -> None:
+    file = await make_media(instructions="Not before noon", creator="Ann")
+    await make_article(headline="One", lead_media={"media_id": file.id}, status=ArticleStatus.PUBLISHED)
+    document = "query($slug: String) { article(slug: $slug) { leadMedia { media { altText creator instructions } } } }"
+    await get(reader, document, slug="one")
+    delivery.answers().clear()  # type: ignore[union-attr]
+    with statements() as seen:
+        shown = (await get(reader, document, slug="one")).json()["data"]["article"]["leadMedia"]["media"]
+    assert shown == {"altText": "A picture", "creator": None, "instructions": None}
+    read = [each for each in seen if "from media" in each]
+    assert len(read) == 1
+    assert "alt_text" in read[0]
+    assert not any(name in read[0] for name in ("creator", "instructions", "usage_terms", "keywords"))
+
+
 async def test_who_hangs_up_while_stories_are_read_together_disturbs_nobody(reader: httpx.AsyncClient) -> None:
     for name in ("one", "two", "three"):
         await publish((await make_article(headline=name, slug=name)).article_id)
