@@ -1,4 +1,4 @@
-"""What the benchmarks run: a PostgreSQL that is filled once, and servers that have the first core to themselves."""
+"""What the benchmarks run: a PostgreSQL that is filled once, and servers that have a core to themselves."""
 
 from __future__ import annotations
 
