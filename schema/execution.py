@@ -97,8 +97,7 @@ async def planned(operation: Operation, variables: dict[str, Any]) -> tuple[Any,
             log.warning("plan.failed", error=type(error).__name__, exc_info=error)
             raise Unplanned("failed") from None
         # It must be of one time: rows and what is kept, and what was answered before on the same connection.
-        keeps = delivery.answers() is not None
-        if not keeps or delivery.knows(reading.mark if reading.is_marked else await reading.newest()):
+        if delivery.answers() is None or delivery.knows(await reading.newest()):
             return data, reading
         await delivery.catch_up()
     raise Unplanned("too much is happening")

@@ -60,7 +60,6 @@ class PatientProtocol(HttpToolsProtocol):
     once it is a WebSocket; uvicorn has no such limits."""
 
     _deadline: TimerHandle | None = None
-    _is_upgraded = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,9 +68,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Most heads come whole: they need no timer.
+        # Most heads come whole: they need no timer. Nor does a WebSocket, which speaks another protocol by now.
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        if not is_answering and self._deadline is None and not self._is_upgraded:
+        if not is_answering and self._deadline is None and self.transport.get_protocol() is self:
             self._expect_head()
 
     def on_headers_complete(self) -> None:
@@ -81,11 +80,6 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
         super().connection_lost(exc)
-
-    def handle_websocket_upgrade(self) -> None:
-        self._is_upgraded = True
-        self._forget()
-        super().handle_websocket_upgrade()
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)

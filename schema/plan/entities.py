@@ -173,18 +173,20 @@ class Entities:
 
 
 class _Kept(Source):
-    """Rows of one table, as objects of its model but past the ORM, which takes many times as long to make them. staff:
-    columns that are not read, because plans show them to nobody."""
+    """Rows of one table, as objects of its model but past the ORM, which takes many times as long to make them. unread:
+    columns that plans show to nobody."""
 
     is_marked = True
 
-    def __init__(self, model: type[Model], condition: str, key: str | None = None, staff: Collection[str] = ()) -> None:
-        self._model, self._condition, self._key, self._staff = model, condition, key, staff
+    def __init__(
+        self, model: type[Model], condition: str, key: str | None = None, unread: Collection[str] = ()
+    ) -> None:
+        self._model, self._condition, self._key, self._unread = model, condition, key, unread
 
     @cached_property  # the ORM knows all columns from when it is connected
     def _columns(self) -> dict[str, Field[Any]]:
         meta = self._model._meta
-        return {name: meta.fields_map[name] for name in meta.fields_db_projection if name not in self._staff}
+        return {name: meta.fields_map[name] for name in meta.fields_db_projection if name not in self._unread}
 
     @cached_property
     def _sql(self) -> str:
@@ -230,8 +232,8 @@ def _converter(field: Field[Any]) -> Callable[[Any], Any]:
 class _ByKey(_Kept):
     """For those that something readers may see points at."""
 
-    def __init__(self, model: type[Model], staff: Collection[str] = ()) -> None:
-        super().__init__(model, "id = any($1)", "id", staff)
+    def __init__(self, model: type[Model], unread: Collection[str] = ()) -> None:
+        super().__init__(model, "id = any($1)", "id", unread)
 
 
 class _BySlug(_Kept):
