@@ -26,6 +26,7 @@ COLUMNS = {
     "headed post": "(a) with our headers, POST",
     "headed get": "(a) with our headers, GET",
     "by hand": "(b) SQL by hand",
+    "by hand after front pages": "(b) after front pages",
     "strawberry": "Strawberry + Tortoise",
     "postgraphile": "PostGraphile",
     "nothing kept": "Copydesk, cold, nothing kept",
@@ -37,16 +38,19 @@ COLUMNS = {
 # Who is compared is measured one after the other.
 _TURNS = (
     *("bare", "headed post", "post", "headed get", "get", "304"),
-    *("by hand", "cold", "postgraphile", "nothing kept", "strawberry"),
+    *("by hand", "cold", "by hand after front pages", "postgraphile", "nothing kept", "strawberry"),
 )
-_FROM_THE_DATABASE = ("cold", "nothing kept", "strawberry", "by hand", "postgraphile")
+_FROM_THE_DATABASE = ("cold", "nothing kept", "strawberry", "by hand", "by hand after front pages", "postgraphile")
+_BY_HAND = ("by hand", "by hand after front pages")
 WARM_UP_SECONDS = 3  # node compiles what runs often, and needs some thousand requests for it
 Ports = dict[str, int]
 K = TypeVar("K")
 
 
-def served(stack: ExitStack, url: str) -> Ports:
-    """The ports of all of them, by name."""
+def served(stack: ExitStack, url: str, shape: Shape, front: Shape) -> Ports:
+    """The ports of all of them, by name. Each page has servers, and so connections, of its own: PostgreSQL's process of a
+    connection that has answered a large page gives its memory back to the system less often, and then answers a small
+    one faster. One server by hand has answered front pages on all its connections before."""
     cold = {"CMS_ANSWER_BYTES": "0"}
     warm = stack.enter_context(serving("cms.app:create_app", url, "--factory", CMS_ANSWER_BYTES=str(KEPT_BYTES)))
     ports = {
@@ -55,24 +59,26 @@ def served(stack: ExitStack, url: str) -> Ports:
         "304": warm,
         "cold": stack.enter_context(serving("cms.app:create_app", url, "--factory", **cold)),
         "nothing kept": stack.enter_context(serving("tests.benchmarks.cold:create_app", url, "--factory", **cold)),
-        "by hand": stack.enter_context(serving("tests.benchmarks.limits:by_hand", url)),
+        **{name: stack.enter_context(serving("tests.benchmarks.limits:by_hand", url)) for name in _BY_HAND},
         "strawberry": stack.enter_context(serving("tests.benchmarks.strawberry_tortoise:app", url)),
     }
     try:
         ports["postgraphile"] = stack.enter_context(postgraphile.serving(url))
     except postgraphile.Unavailable as reason:
         print(f"no PostGraphile: {reason}", file=sys.stderr)
-    return ports
+    load(ports["by hand after front pages"], front.by_hand(), seconds=1)
+    answer = constant(stack, url, warm, shape.posts()[0])
+    return ports | dict.fromkeys(("bare", "headed post", "headed get"), answer)
 
 
-def constant(stack: ExitStack, url: str, port: int, wishes: list[Wish]) -> int:
+def constant(stack: ExitStack, url: str, port: int, wish: Wish) -> int:
     """The port of a server of what Copydesk at that port answers."""
-    kept = [ask(port, wish) for wish in wishes]
+    kept = ask(port, wish)
     hidden = {"date", "server"}  # uvicorn adds them to every answer
-    heads = [[item for item in each.headers.items() if item[0] not in hidden] for each in kept]
-    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "answers"
-    file.write_bytes(orjson.dumps([(head, each.text) for head, each in zip(heads, kept, strict=True)]))
-    return stack.enter_context(serving("tests.benchmarks.limits:constant", url, BENCH_ANSWERS=str(file)))
+    head = [item for item in kept.headers.items() if item[0] not in hidden]
+    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "answer"
+    file.write_bytes(orjson.dumps((head, kept.text)))
+    return stack.enter_context(serving("tests.benchmarks.limits:constant", url, BENCH_ANSWER=str(file)))
 
 
 def ask(port: int, wish: Wish) -> httpx.Response:
@@ -81,14 +87,14 @@ def ask(port: int, wish: Wish) -> httpx.Response:
     return httpx.request(method, f"http://127.0.0.1:{port}{wish.path}", content=wish.body, headers=head, timeout=60)
 
 
-def wishes(shape: Shape, number: int, ports: Ports) -> dict[str, list[Wish]]:
+def wishes(shape: Shape, ports: Ports) -> dict[str, list[Wish]]:
     """What each of them is asked for, in the order in which they are measured."""
     hot = replace(shape, slugs=shape.slugs[:HOT])
     differing = {
-        "bare": [Wish(f"/bare/{number}")],
-        "headed post": [replace(each, path=f"/headed/{number}") for each in hot.posts()],
-        "headed get": [replace(each, path=each.path.replace("/graphql", f"/headed/{number}")) for each in hot.gets()],
-        "by hand": shape.by_hand(),
+        "bare": [Wish("/bare")],
+        "headed post": [replace(each, path="/headed") for each in hot.posts()],
+        "headed get": [replace(each, path=each.path.replace("/graphql", "/headed")) for each in hot.gets()],
+        **dict.fromkeys(_BY_HAND, shape.by_hand()),
         "postgraphile": shape.peer_posts(),
         "post": hot.posts(),
         "get": hot.gets(),
@@ -104,7 +110,8 @@ def check(shape: Shape, ports: Ports, times: int = 5) -> None:
         for name in _FROM_THE_DATABASE:
             if name not in ports:
                 continue
-            asked = {"by hand": shape.by_hand, "postgraphile": shape.peer_posts}.get(name, shape.posts)()[n]
+            own = {**dict.fromkeys(_BY_HAND, shape.by_hand), "postgraphile": shape.peer_posts}
+            asked = own.get(name, shape.posts)()[n]
             answer = ask(ports[name], asked).json()
             found = {"data": shape.as_ours(answer["data"])} if name == "postgraphile" else answer
             if plain(found) != wanted:

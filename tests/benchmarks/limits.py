@@ -1,7 +1,7 @@
 """The two limits that reading is measured against, as ASGI applications of a few lines.
 
-constant  what uvicorn sends from bytes that are there already: /bare/N as they are, /headed/N with the head that our
-          answers bear; N counts the answers in the JSON file BENCH_ANSWERS
+constant  what uvicorn sends from bytes that are there already, the answer in the JSON file BENCH_ANSWER: /bare as it is,
+          /headed with the head that our answers bear
 by_hand   one hand-written statement over the join tables of relational.py that PostgreSQL prints as JSON, sent as it is
 """
 
@@ -67,11 +67,10 @@ class _Unreset(asyncpg.Connection):  # type: ignore[misc]
 
 async def constant(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
-        for number, (head, body) in enumerate(orjson.loads(Path(os.environ["BENCH_ANSWERS"]).read_bytes())):
-            size = (b"content-length", str(len(body.encode())).encode())
-            ours = [(name.encode(), value.encode()) for name, value in head]
-            _answers[f"/bare/{number}"] = [_JSON, size], body.encode()
-            _answers[f"/headed/{number}"] = ours, body.encode()
+        head, body = orjson.loads(Path(os.environ["BENCH_ANSWER"]).read_bytes())
+        size = (b"content-length", str(len(body.encode())).encode())
+        _answers["/bare"] = [_JSON, size], body.encode()
+        _answers["/headed"] = [(name.encode(), value.encode()) for name, value in head], body.encode()
         return await _lifespan(receive, send)
     await receive()
     await _respond(send, *_answers[scope["path"]])

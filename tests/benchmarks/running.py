@@ -117,6 +117,7 @@ def started(command: Sequence[str], port: int, variables: dict[str, str]) -> Ite
         _pids[port] = process.pid
         yield
     finally:
+        _pids.pop(port, None)
         process.terminate()
         process.wait(20)
 

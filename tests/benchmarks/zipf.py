@@ -55,14 +55,14 @@ def _rows(url: str, seconds: float) -> Iterator[list[str]]:
             name: stack.enter_context(serving("tests.benchmarks.watched:create_app", url, "--factory", **variables))
             for name, variables in KEPT.items()
         }
-        limit = constant(stack, url, next(iter(ports.values())), filling[:1])
+        limit = constant(stack, url, next(iter(ports.values())), filling[0])
         for name, port in ports.items():
             pause = _fill(port, filling, seconds)
             found, bytes_ = [], []
             for number in range(ROUNDS):
                 asked = drawn(random.Random(3 + number))  # wrk begins anew each time
                 found.append(measure(port, url, asked, seconds))
-                bytes_.append(measure(limit, url, [replace(each, path="/headed/0") for each in asked], seconds))
+                bytes_.append(measure(limit, url, [replace(each, path="/headed") for each in asked], seconds))
             share = _watched(port)
             kept, megabytes = share["kept"] / share["asked"], resident(port) / 1e6
             yield _row(name, best(found), times(found, bytes_), kept, megabytes, pause)
