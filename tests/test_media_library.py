@@ -307,6 +307,26 @@ async def test_R11_halves_on_a_disk_are_swept(sender: Sender, kept: str, tmp_pat
     assert not half.exists()
 
 
+async def test_a_storage_that_loses_what_it_is_given_ends_in_an_error_and_nothing_is_lost(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pictures.encoded(pictures.quarters())
+    upload = await sender.announce(data)
+    await sender.put(upload, data)
+    find = storage.find
+
+    async def forgetful(key: str) -> Any:
+        return None if key.startswith("originals/") else await find(key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "find", forgetful)
+        with pytest.raises(FileNotFoundError):
+            await media.finish(sender.actor, (await Upload.get()).id, {})
+    assert await Media.all().count() == 0
+    finished = await sender.finish(upload)
+    assert (await sender.fetch(finished["originalUrl"])).content == data
+
+
 async def test_the_last_copy_goes_and_a_new_one_comes_at_once(sender: Sender) -> None:
     """Deleting sweeps the bytes while another upload of the same bytes is finished: that one keeps them."""
     data = pictures.encoded(pictures.quarters())

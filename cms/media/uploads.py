@@ -29,6 +29,7 @@ from cms.settings import settings
 
 LASTING = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_TRIES = 5
 _TEXTS = ("caption", "creator", "credit", "copyright_holder", "instructions", "usage_terms")
 
 
@@ -232,10 +233,11 @@ async def forget_expired() -> int:
 async def keep(upload: Upload, file: File, write: Callable[[Upload], Awaitable[Media]]) -> Media:
     """The bytes first, then the row that says they are there, then their first name goes.
 
-    The lock keeps them from being swept away in between, by one who has seen no row with them yet.
+    The lock keeps them from being swept away in between, by one who has seen no row with them yet; who swept them just
+    before makes another try. Raises FileNotFoundError where the storage keeps nothing.
     """
     incoming = _incoming(upload.id)
-    while True:
+    for _ in range(_TRIES):
         try:
             await storage.move(incoming, file.key)
         except FileNotFoundError:  # somebody has finished it meanwhile
@@ -247,6 +249,8 @@ async def keep(upload: Upload, file: File, write: Callable[[Upload], Awaitable[M
                 media = await write(locked)
                 await Upload.filter(id=upload.id).update(media_id=media.id)
                 break
+    else:
+        raise FileNotFoundError(file.key)
     await storage.delete(incoming)
     return media
 
