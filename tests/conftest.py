@@ -17,7 +17,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -44,6 +43,7 @@ from cms.permissions import SYSTEM, Actor
 from cms.settings import Settings, settings
 from schema.front import Front
 from tests import markers
+from tests.ports import free_port
 
 pytest_plugins = ["tests.library", "tests.streaming"]
 pytest_runtest_makereport = markers.pytest_runtest_makereport
@@ -231,9 +231,7 @@ def data_dir(run_dir: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    return free_port()
 
 
 @dataclass
@@ -249,11 +247,11 @@ class Served:
 
 
 @pytest.fixture
-def serve(unused_port: int) -> Iterator[Callable[..., Served]]:
+def serve() -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(*arguments: str, **variables: str) -> Served:
-        port = int(variables.get("CMS_PORT", unused_port + len(started)))
+        port = int(variables.get("CMS_PORT") or free_port())
         command = [sys.executable, "-m", "cms.cli", "serve", *arguments]
         process = subprocess.Popen(command, env={**os.environ, "CMS_PORT": str(port), **variables}, text=True)
         started.append(Served(f"http://127.0.0.1:{port}", process))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,30 +22,23 @@ from cms.permissions import Actor
 from cms.settings import settings
 from tests.conftest import Api
 from tests.factories import make_actor
+from tests.ports import free_port
 
 _S3 = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "a secret of the tests", "AWS_REGION": "us-east-1"}
 MEDIA = "... on Media { id kind mimeType byteSize width height url originalUrl filename altText caption credit }"
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """SeaweedFS; its address."""
     directory = tmp_path_factory.mktemp("s3")
-    port = _free_port()
-    ports = {
-        f"{part}.port{kind}": str(_free_port()) for part in ("master", "volume", "filer") for kind in ("", ".grpc")
-    }
+    port = free_port()
+    ports = {f"{part}.port{kind}": str(free_port()) for part in ("master", "volume", "filer") for kind in ("", ".grpc")}
     command = [str(Path(sys.executable).with_name("weed")), "server", f"-dir={directory}", "-ip=127.0.0.1", "-s3"]
     command += [f"-{name}={value}" for name, value in ports.items()]
     command += [
         f"-s3.port={port}",
-        f"-s3.port.grpc={_free_port()}",
+        f"-s3.port.grpc={free_port()}",
         "-s3.autoCreateBucket",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",

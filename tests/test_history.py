@@ -28,6 +28,7 @@ from schema.loaders import Loaders
 from tests import crashing
 from tests.conftest import Api
 from tests.factories import execute, make_actor, make_article, make_token, make_user
+from tests.ports import free_port
 
 CLIENTS, STORIES = 10, 3
 
@@ -279,8 +280,8 @@ async def test_R6_a_story_is_answered_with_the_version_of_the_content_that_is_an
 
 
 @pytest.fixture
-def servers(database_url: str, unused_port: int) -> Servers:
-    return Servers(database_url, [unused_port, unused_port + 1])
+def servers(database_url: str) -> Servers:
+    return Servers(database_url, [free_port(), free_port()])
 
 
 async def test_R6_ten_clients_and_two_servers_that_are_killed_lose_no_acknowledged_word(

@@ -26,6 +26,7 @@ from cms.permissions import SYSTEM
 from cms.workflow import Transition
 from tests.conftest import Served
 from tests.factories import make_article, make_token, make_user, publish
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("db")]
 
@@ -35,12 +36,6 @@ SEARCH = 'query { search(query: "harbour") { totalCount } }'
 EMAIL, PASSWORD = "mara@post.example", "correct horse battery"
 ORIGINS = ("https://news.example", "https://other.example", "https://evil.example")
 SERVED = {"CMS_CORS_ORIGINS": ",".join(ORIGINS[:2])}
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def asked(document: str = STORY, **variables: Any) -> str:
