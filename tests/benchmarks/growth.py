@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import asyncpg
-import httpx
 
 from cms import accounts, clock, database, ids, workflow
 from cms.models import Live, Role, TokenScope, User
@@ -80,20 +82,21 @@ def publishing(url: str) -> list[float]:
     try:
         with (
             serving("cms.app:create_app", url, "--factory") as port,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {token}"}) as client,
+            closing(HTTPConnection("127.0.0.1", port)) as http,
         ):
-            made += (_told(client, CREATE, _draft(n))["id"] for n in range(WARMING + PUBLISHED))
+            client = partial(_told, http, token)
+            made += (client(CREATE, _draft(n))["id"] for n in range(WARMING + PUBLISHED))
             return list(_published(client, url, made))[WARMING:]
     finally:
         asyncio.run(_unpublish(url, made))
 
 
-def _published(client: httpx.Client, url: str, stories: list[str]) -> Iterator[float]:
+def _published(client: Callable[..., dict[str, Any]], url: str, stories: list[str]) -> Iterator[float]:
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(url))
         for story in stories:
             began = time.perf_counter()
-            published = _told(client, PUBLISH, {"id": story})
+            published = client(PUBLISH, {"id": story})
             yield (time.perf_counter() - began) * 1000
             if published["publishedAt"] is None:
                 raise RuntimeError(published)
@@ -120,11 +123,14 @@ def _draft(n: int) -> dict[str, Any]:
     }
 
 
-def _told(client: httpx.Client, document: str, given: dict[str, Any]) -> dict[str, Any]:
-    answer = client.post("/graphql", json={"query": document, "variables": {"input": given}})
-    found: dict[str, Any] = (answer.json().get("data") or {}).get("story") or {}
+def _told(http: HTTPConnection, token: str, document: str, given: dict[str, Any]) -> dict[str, Any]:
+    """With the client of the standard library: what a client takes by itself is not what is measured."""
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    http.request("POST", "/graphql", json.dumps({"query": document, "variables": {"input": given}}).encode(), headers)
+    answer = http.getresponse().read()
+    found: dict[str, Any] = (json.loads(answer).get("data") or {}).get("story") or {}
     if "id" not in found:
-        raise RuntimeError(answer.text)
+        raise RuntimeError(answer)
     return found
 
 
