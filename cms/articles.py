@@ -214,16 +214,15 @@ def refuse_closed(article: Article, verb: str) -> None:
         raise TransitionRefused(f"The story was withdrawn: it must be reinstated before you can {verb} it.")
 
 
-async def copy(revision_id: UUID, table: str, **more: Any) -> None:
-    """Copy a revision's content onto the story's row in head or live; more: columns that
-    these have beside it, or have another value in."""
+def copying(table: str, *more: str) -> str:
+    """SQL that copies the content of revision $1 onto the story's row in head or live; more: columns that these have
+    beside it, or have another value in: $2 and on."""
     values = {column: column for column in CONTENT} | {column: f"${i}" for i, column in enumerate(more, 2)}
     updates = ", ".join(f"{column} = excluded.{column}" for column in (*values, "revision_id"))
-    await connections.get("default").execute_query(
+    return (
         f"insert into {table} (article_id, revision_id, {', '.join(values)}) "
         f"select article_id, id, {', '.join(values.values())} from revision where id = $1 "
-        f"on conflict (article_id) do update set {updates}",
-        [revision_id, *more.values()],
+        f"on conflict (article_id) do update set {updates}"
     )
 
 
@@ -460,7 +459,7 @@ async def _continues(actor: Actor, article: Article, expected_version: int | Non
 
 
 async def _renew_head(article: Article, revision_id: UUID) -> Head:
-    await copy(revision_id, "head")
+    await connections.get("default").execute_query(copying("head"), [revision_id])
     await listings.file_head(article.id)
     await search.file_head(article.id)
     head = await newest(article.id)

@@ -53,6 +53,7 @@ __all__ = [
     "reading",
     "retrying",
     "rows",
+    "saving",
     "transaction",
 ]
 
@@ -179,6 +180,23 @@ def _columns(model: type[Model]) -> list[str]:
 def _taken(model: type[Model], values: Iterator[Any]) -> dict[str, Any]:
     """The next values of a row are those of this model's columns."""
     return {column: next(values) for column in model._meta.fields_db_projection_reverse}
+
+
+def saving(row: Model, key: int, first: int) -> tuple[str, list[Any]]:
+    """SQL that writes what is in a row to its columns, and what they get: parameters from the first on. Its key is
+    another parameter already."""
+    model = type(row)
+    fields = [model._meta.fields_map[name] for name in model._meta.fields_db_projection if name != model._meta.pk_attr]
+    values = [field.to_db_value(getattr(row, field.model_field_name), row) for field in fields]
+    return _update(model, key, first), values
+
+
+@cache
+def _update(model: type[Model], key: int, first: int) -> str:
+    own = model._meta.db_pk_column
+    others = [column for column in model._meta.fields_db_projection_reverse if column != own]
+    updates = ", ".join(f"{column} = ${i}" for i, column in enumerate(others, first))
+    return f'update "{model._meta.db_table}" set {updates} where {own} = ${key}'  # noqa: S608
 
 
 async def lock(statement: str) -> None:

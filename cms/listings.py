@@ -167,17 +167,11 @@ async def count_under(actor: Actor, perspective: Perspective, term_ids: Iterable
     return {row[0]: row[1] for row in await _fetch(sql, [list(term_ids)])}
 
 
-async def file_live(article_id: UUID) -> None:
-    """Write where a live story is listed. Call it whenever its Live row was written, holding the lock of what is
-    public, as does whoever changes the tree of sections; deleting the row deletes these."""
-    await _file("live", article_id)
-
-
 async def file_head(article_id: UUID) -> None:
-    """The same for a head, without that lock."""
+    """Write where a head is listed."""
     # Waits for a change of the tree of sections, and makes the next one wait for this.
     await database.lock("lock table section in row exclusive mode")
-    await _file("head", article_id)
+    await _fetch(f"with {_filing('head', 'head.article_id = $1')} select", [article_id])
 
 
 async def lock() -> None:
@@ -486,20 +480,29 @@ _WANTED = (
     "from {table} cross join lateral unnest({table}.tag_ids || {table}.author_ids || " + _SECTIONS_ABOVE + ") term "
     "where {condition}"
 )
-# What is filed already is moved: most saves change no term.
-_FILE = (
-    "with wanted as (" + _WANTED + "), "
-    "moved as (update {table}_term t set {sort} = w.at from wanted w "
-    "where t.article_id = $1 and t.term_id = w.term_id and t.{sort} <> w.at), "
-    "gone as (delete from {table}_term where article_id = $1 and term_id not in (select term_id from wanted)) "
-    "insert into {table}_term (term_id, {sort}, article_id) select term_id, at, article_id from wanted w "
-    "where not exists (select from {table}_term t where t.article_id = $1 and t.term_id = w.term_id)"
-)
 _SORTS = {"live": "published_at", "head": "updated_at"}
 
 
-async def _file(table: str, article_id: UUID) -> None:
-    await _fetch(_FILE.format(table=table, sort=_SORTS[table], condition=f"{table}.article_id = $1"), [article_id])
+def _filing(table: str, condition: str) -> str:
+    """SQL that writes where the stories of live or head are listed for which the condition holds. What is filed already
+    is moved: most saves change no term."""
+    sort = _SORTS[table]
+    return f"""
+wanted as ({_WANTED.format(table=table, sort=sort, condition=condition)}), moved as (
+    update {table}_term t set {sort} = w.at from wanted w
+    where t.article_id = w.article_id and t.term_id = w.term_id and t.{sort} <> w.at
+), gone as (
+    delete from {table}_term t using {table}
+    where {condition} and t.article_id = {table}.article_id and t.term_id not in (select term_id from wanted)
+), listed as (
+    insert into {table}_term (term_id, {sort}, article_id) select term_id, at, article_id from wanted w
+    where not exists (select from {table}_term t where t.article_id = w.article_id and t.term_id = w.term_id)
+)"""
+
+
+# Part of the statement that makes a story live, whose row it calls live. It holds the lock of what is public, as does
+# whoever changes the tree of sections. Deleting the row deletes these.
+FILE_LIVE = _filing("live", "true")
 
 
 async def _rebuild(condition: str, params: Sequence[Any] = ()) -> None:

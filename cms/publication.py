@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cms import articles, clock, listings, related, revisions, search, taxonomy, translations
+from tortoise import connections
+
+from cms import articles, clock, listings, paths, related, revisions, search, taxonomy, translations
 from cms.checklist import checklist
 from cms.errors import Embargoed, Invalid, Issue
 from cms.models import Article, Correction, CorrectionKind, GoneReason, Head, Live, Revision
@@ -22,18 +24,20 @@ async def go_live(
     article.published_at = published_at or article.published_at or source_date or now
     article.first_published_at = article.first_published_at or article.published_at
     article.gone_at = article.gone_reason = article.gone_notice = None
-    await articles.copy(
-        revision_id,
-        "live",
-        published_at=article.published_at,
-        first_published_at=article.first_published_at,
-        translation_group=article.translation_group,
-        updated_at=now,
-    )
-    await listings.file_live(article.id)
-    await search.file_live(content)
+    columns = [now, article.published_at, article.first_published_at, article.translation_group]
+    _, rows = await connections.get("default").execute_query(_GO_LIVE, [revision_id, *columns])
+    await search.file_live(content, *rows[0])
     await related.owe(article.id)
-    await revisions.make_public(revision_id)
+
+
+# All at once: each statement is a way to the database and back, while others wait to publish.
+_GO_LIVE = f"""
+with live as (
+    {articles.copying("live", "updated_at", "published_at", "first_published_at", "translation_group")}
+    returning article_id, revision_id, published_at, section_id, tag_ids, author_ids
+), sealed as ({revisions.SEAL}), made_public as ({paths.MAKE_STORY_PUBLIC}), {listings.FILE_LIVE}, {search.FILE_LIVE}
+select {search.FILED_LIVE}
+"""
 
 
 async def take_down(article: Article, reason: GoneReason, notice: str | None, *, now: datetime | None = None) -> None:

@@ -33,17 +33,11 @@ class Change:
 
 async def seal(revision_id: UUID) -> None:
     """Make a revision immutable, with the names of what it refers to."""
-    await connections.get("default").execute_query(_SEAL, [revision_id, clock.now()])
+    await connections.get("default").execute_query(SEAL, [revision_id, clock.now()])
 
 
-async def make_public(revision_id: UUID) -> None:
-    """Seal a revision that readers see; and from now on they see the slug that it has, and those of its tags and
-    authors."""
-    sql = f"with sealed as ({_SEAL}) {paths.MAKE_STORY_PUBLIC}"
-    await connections.get("default").execute_query(sql, [revision_id, clock.now()])
-
-
-_SEAL = """
+# Makes revision $1 immutable, at $2, with the names of what it refers to.
+SEAL = """
 update revision r set sealed_at = $2, names = jsonb_build_object(
     'section', (select name from section where id = r.section_id),
     'tags', (select coalesce(jsonb_object_agg(id, name), '{}') from tag where id = any(r.tag_ids)),

@@ -113,8 +113,6 @@ async def _claim(id: UUID, condition: str) -> datetime | None:
 
 
 async def _fired(article: Article, name: Transition, due: datetime, now: datetime, effect: effects.Effect) -> None:
-    article.version += 1
-    await article.save()
     late = round((now - due).total_seconds(), 3)
     detail = {"scheduled_for": due.isoformat(), "late_seconds": late}
     await workflow.record(SYSTEM, article, name, Wish(detail=detail, at=now), effect)

@@ -163,8 +163,6 @@ async def transition(
                 head = await _EFFECTS[name](actor, story, wish)
         else:
             head = await _EFFECTS[name](actor, story, wish)
-        article.version += 1
-        await article.save()
         await record(actor, article, name, wish, effect)
         head = head or story.head
         head.version, head.story, head.ground = article.version, article, effect.ground if effect else None
@@ -372,6 +370,8 @@ _EVENTS = {
 
 
 async def record(actor: Actor, article: Article, name: Transition, wish: Wish, effect: effects.Effect | None) -> None:
+    """Write the story as it has become, and what happened to it."""
+    article.version += 1
     note = taxonomy.text(wish.note, "note")
     moments = {"publish_at": wish.publish_at, "unpublish_at": wish.unpublish_at}
     detail: dict[str, Any] = {"note": note} if note else {}
@@ -383,6 +383,7 @@ async def record(actor: Actor, article: Article, name: Transition, wish: Wish, e
         public=effect is not None,
         effect=effect.json(corrected=wish.correction is not None) if effect else None,
         at=wish.at,
+        story=article,
         status=article.status.value,
         **detail,
         **wish.detail,

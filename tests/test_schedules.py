@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cms import articles, clock, ids, newsroom, publication, revisions, schedules, workflow
+from cms import articles, clock, ids, newsroom, publication, related, schedules, workflow
 from cms.checklist import Level
 from cms.models import Article, ArticleStatus, CorrectionKind, Event, Head, Live, Media, Revision, Role
 from cms.permissions import SYSTEM
@@ -152,7 +152,7 @@ async def test_R4_a_failure_of_the_database_leaves_everything_as_it_was_but_for_
     async def fails(*_: Any) -> None:
         await execute("select 1 / 0")
 
-    monkeypatch.setattr(revisions, "make_public", fails)
+    monkeypatch.setattr(related, "owe", fails)
     assert await schedules.publish_due() == 0
     assert (await refused(story))["code"] == "INTERNAL"
     after = await dump()

@@ -3,6 +3,8 @@
 from cms.search.finding import Found, find
 from cms.search.highlight import Shown, highlights
 from cms.search.index import (
+    FILE_LIVE,
+    FILED_LIVE,
     byline_changed,
     drop_live,
     file_head,
@@ -16,6 +18,8 @@ from cms.search.index import (
 from cms.search.query import quote
 
 __all__ = [
+    "FILED_LIVE",
+    "FILE_LIVE",
     "Found",
     "Shown",
     "byline_changed",

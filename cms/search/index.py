@@ -32,13 +32,10 @@ MAX_BYTES = 600_000
 SHORTEST_SUGGESTED, LONGEST_SUGGESTED = 4, 30
 
 
-async def file_live(content: Head | Revision) -> None:
-    """Index a live story, which shows this content. Call it whenever its Live row was written, holding the lock of what
-    is public."""
-    id = content.article_id
-    is_filed, unspelled, in_names = (await _fetch(_TAKE_OVER, [id]))[0]
+async def file_live(content: Head | Revision, is_filed: bool, unspelled: Sequence[str], in_names: bool) -> None:
+    """Index a story that became live and shows this content; the rest is what FILED_LIVE said of it."""
     if not is_filed:
-        await _file("live", [id])
+        await _file("live", [content.article_id])
     elif unspelled:
         texts = [content.headline, content.kicker, content.dek]
         if in_names:
@@ -384,14 +381,14 @@ select word from counted where spelling is null and word = any($4)
 union select word from live_word where spelling is null and word = any($4)
 """
 
-# A story that becomes live has the words of its head, which were looked for when it was saved. That stands still until
-# the transaction ends: who changes a name indexes heads first, and then finds this story live. Says whether the head
-# was of the same revision, and indexed; and of which words it is not known how they are spelled, if they are any.
-_TAKE_OVER = f"""
-with taken as (
+# Part of the statement that makes a story live, whose row it calls live; it holds the lock of what is public. A story
+# that becomes live has the words of its head, which were looked for when it was saved. That stands still until the
+# transaction ends: who changes a name indexes heads first, and then finds this story live.
+FILE_LIVE = f"""
+taken as (
     select article_id, live.published_at, s.vector
     from live join head using (article_id) join head_search s using (article_id)
-    where article_id = $1 and head.revision_id = live.revision_id for share of s
+    where head.revision_id = live.revision_id for share of s
 ), counted as (
     insert into live_word (word, stories) select word, sum(n) from (
         select word, 1 as n from taken, unnest(tsvector_to_array(vector)) word union all
@@ -404,9 +401,12 @@ with taken as (
 ), unspelled as (
     select word from taken, unnest(tsvector_to_array(vector)) word left join live_word using (word)
     where live_word.spelling is null and length(word) between {SHORTEST_SUGGESTED} and {LONGEST_SUGGESTED}
-)
-select exists (select from taken), array(select word from unspelled),
-    exists (select from taken, unspelled where word = any(tsvector_to_array(ts_filter(vector, '{{c}}'))))
+)"""
+# Whether the head was of the same revision, and indexed; of which words it is not known how they are spelled, if they
+# are any; and whether one of them is of a tag or an author.
+FILED_LIVE = """
+exists (select from taken), array(select word from unspelled),
+exists (select from taken, unspelled where word = any(tsvector_to_array(ts_filter(vector, '{c}'))))
 """
 
 
